@@ -1,0 +1,60 @@
+using System.Text.Json;
+
+namespace StreamRec.Domain;
+
+/// <summary><c>manifest.json</c> of a checkpoint: what it is, where it comes from, what proves that it is whole.</summary>
+/// <remarks>A checkpoint directory is immutable once published; only the files named here exist for a reader, and none lies outside the directory.</remarks>
+public sealed record CheckpointManifest
+{
+    /// <summary>The newest layout that this code writes and the only one it reads.</summary>
+    public const int CurrentFormat = 1;
+
+    /// <summary>Layout version of the directory.</summary>
+    public required int Format { get; init; }
+
+    public required string Family { get; init; }
+
+    public required int Version { get; init; }
+
+    /// <summary>The version that training started from; null for the first.</summary>
+    public required int? Parent { get; init; }
+
+    public required DateTimeOffset Created { get; init; }
+
+    /// <summary>Version of the program that wrote it.</summary>
+    public required string CodeVersion { get; init; }
+
+    /// <summary>Seed of the training run.</summary>
+    public required int Seed { get; init; }
+
+    /// <summary>The family's full configuration.</summary>
+    public required JsonElement Config { get; init; }
+
+    /// <summary>Journal positions that training read: above the first, up to the second.</summary>
+    public required long TrainedAfter { get; init; }
+
+    /// <summary>See <see cref="TrainedAfter"/>.</summary>
+    public required long TrainedUpTo { get; init; }
+
+    /// <summary>SHA-256, hexadecimal, of every other file of the directory, by relative name.</summary>
+    public required IReadOnlyDictionary<string, string> Files { get; init; }
+
+    /// <summary>Inputs and the answers that they must reproduce.</summary>
+    public required IReadOnlyList<GoldenInput> Golden { get; init; }
+
+    /// <summary>Held-out quality and other figures, for example <c>ndcg@10</c>, <c>popularity.ndcg@10</c>.</summary>
+    public required IReadOnlyDictionary<string, double> Metrics { get; init; }
+}
+
+/// <summary>A window and the list that the checkpoint gave for it when it was written.</summary>
+/// <param name="UserId">The user, or an unknown one.</param>
+/// <param name="Window">Item ids, oldest first.</param>
+/// <param name="Top">Item ids of the expected list, best first.</param>
+/// <param name="Scores">Their scores; a load must come within 1e-3 of each, relative to the largest.</param>
+public sealed record GoldenInput(string UserId, IReadOnlyList<string> Window, IReadOnlyList<string> Top, IReadOnlyList<float> Scores);
+
+/// <summary>What a family contributes to a manifest.</summary>
+/// <param name="Config">Its full configuration.</param>
+/// <param name="Files">Names of the files that it wrote, relative to the directory.</param>
+/// <param name="Golden">Inputs with their answers.</param>
+public sealed record CheckpointContent(JsonElement Config, IReadOnlyList<string> Files, IReadOnlyList<GoldenInput> Golden);

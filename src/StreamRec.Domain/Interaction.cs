@@ -1,0 +1,29 @@
+namespace StreamRec.Domain;
+
+/// <summary>What a user did with an item. The value is stored in the journal: never renumber, only append.</summary>
+public enum InteractionType : byte
+{
+    Click = 0,
+    View = 1,
+    Cart = 2,
+    Purchase = 3,
+    Rating = 4,
+
+    /// <summary>The item was shown and nothing more: kept for training, neither part of the window nor counted as seen.</summary>
+    Impression = 5,
+}
+
+/// <summary>One thing that one user did with one item, as it came from a producer.</summary>
+/// <param name="UserId">1 to 256 UTF-8 bytes without control characters.</param>
+/// <param name="ItemId">1 to 256 UTF-8 bytes without control characters.</param>
+/// <param name="Type">What was done.</param>
+/// <param name="TimestampMs">When, in milliseconds since 1970-01-01 UTC, by the producer's clock: informative, never used for order.</param>
+/// <param name="Value">A rating or quantity; NaN when the producer sent none.</param>
+/// <param name="EventId">The producer's own id, or null: then topic, partition and offset identify the interaction.</param>
+public readonly record struct Interaction(
+    string UserId,
+    string ItemId,
+    InteractionType Type,
+    long TimestampMs,
+    double Value = double.NaN,
+    string? EventId = null);

@@ -1,0 +1,50 @@
+namespace StreamRec.Domain;
+
+/// <summary>One decoded interaction and where it came from.</summary>
+/// <param name="Offset">Its offset in the batch's source partition.</param>
+/// <param name="Interaction">The interaction.</param>
+/// <param name="TraceParent">The W3C <c>traceparent</c> header of the record, or null.</param>
+public readonly record struct IngestedInteraction(long Offset, Interaction Interaction, string? TraceParent = null);
+
+/// <summary>A run of consecutive records of one source partition, in offset order: what ingest hands to a shard.</summary>
+/// <param name="Source">The partition that all records come from.</param>
+/// <param name="FirstOffset">Offset of the first record read, usable or not.</param>
+/// <param name="NextOffset">One past the last record read; offsets may have gaps and unusable records are left out, so this is not derivable.</param>
+/// <param name="Interactions">The usable records, offsets strictly ascending within [FirstOffset, NextOffset).</param>
+/// <param name="DeadLettered">
+/// Completes when every unusable record of the batch is durable in the dead-letter topic. A shard must not commit the batch before:
+/// the journal's position never passes a record that is neither stored nor dead-lettered.
+/// </param>
+public sealed record InteractionBatch(
+    SourcePartition Source,
+    long FirstOffset,
+    long NextOffset,
+    IReadOnlyList<IngestedInteraction> Interactions,
+    Task DeadLettered);
+
+/// <summary>Where ingest delivers: the shards. Implemented by the users stage.</summary>
+public interface IInteractionSink
+{
+    /// <summary>Takes ownership of a partition: raises its fencing epoch, recovers its users and returns the offset to read from.</summary>
+    /// <remarks>
+    /// The returned offset is at or below the journal's position: records between the two are already applied and are
+    /// delivered again only so that their users get the list that was not published before the last stop.
+    /// </remarks>
+    ValueTask<long> OpenAsync(SourcePartition source, CancellationToken cancellationToken);
+
+    /// <summary>Hands over a batch; false when the shard's mailbox is full. The caller keeps the batch, pauses the partition and tries again.</summary>
+    /// <exception cref="InvalidOperationException">The partition is not open.</exception>
+    bool TryDeliver(InteractionBatch batch);
+
+    /// <summary>Gives a partition up: what was delivered is finished, states are saved, then the shard is gone. A partition that is not open is ignored.</summary>
+    ValueTask CloseAsync(SourcePartition source, CancellationToken cancellationToken);
+}
+
+/// <summary>The one thing that flows backwards: how far a source partition is durable and its lists are published or superseded.</summary>
+public interface ICompletedOffsets
+{
+    /// <summary>Never blocks. Called from any thread, for one partition with ascending offsets.</summary>
+    /// <param name="source">The partition.</param>
+    /// <param name="nextOffset">Every record below this offset is finished.</param>
+    void Completed(SourcePartition source, long nextOffset);
+}
