@@ -58,3 +58,25 @@ public sealed record GoldenInput(string UserId, IReadOnlyList<string> Window, IR
 /// <param name="Files">Names of the files that it wrote, relative to the directory.</param>
 /// <param name="Golden">Inputs with their answers.</param>
 public sealed record CheckpointContent(JsonElement Config, IReadOnlyList<string> Files, IReadOnlyList<GoldenInput> Golden);
+
+/// <summary>The checkpoints of this node: published versions and which one serves. Implemented by the inference stage.</summary>
+public interface ICheckpoints
+{
+    /// <summary>The version behind the alias <c>champion</c>, or null while there is none.</summary>
+    ModelVersion? Champion { get; }
+
+    /// <summary>Checks every hash and returns the directory with its manifest.</summary>
+    /// <exception cref="CheckpointRejectedException">The version is missing, incomplete or altered.</exception>
+    (string Directory, CheckpointManifest Manifest) Open(ModelVersion version);
+
+    /// <summary>Publishes a checkpoint atomically under the family's next version: readers see all of it or nothing.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="draft">Everything but version and file hashes, which are filled in.</param>
+    /// <param name="write">Writes the family's files into the directory given and returns what it contributes.</param>
+    /// <returns>The new version, not yet serving.</returns>
+    ModelVersion Publish(string family, CheckpointManifest draft, Func<string, CheckpointContent> write);
+
+    /// <summary>Loads a version beside the live model, proves it and makes it champion.</summary>
+    /// <exception cref="CheckpointRejectedException">Any check failed; the live model stays.</exception>
+    void Activate(ModelVersion version);
+}

@@ -5,13 +5,13 @@ namespace StreamRec.Domain;
 /// <summary>One user's question to a model.</summary>
 /// <param name="UserId">The user; a model without a row for it uses its cold-user row.</param>
 /// <param name="Window">Item numbers that the user has had, oldest first, impressions left out; the model reads the newest it knows.</param>
-/// <param name="Masked">Item numbers that must not be in the list: seen, withdrawn or excluded; may repeat.</param>
+/// <param name="Masked">Item numbers that must not be in the list: seen or excluded; may repeat. Withdrawn items a model leaves out by itself.</param>
 /// <param name="K">Items wanted.</param>
 public readonly record struct ModelQuery(
-    string UserId, ReadOnlyMemory<int> Window, IReadOnlyCollection<int> Masked, int K);
+    string UserId, ReadOnlyMemory<int> Window, ReadOnlyMemory<int> Masked, int K);
 
 /// <summary>A model that can answer. Immutable once loaded; freed by its last lease.</summary>
-/// <remarks>Threading: <see cref="Recommend"/> from one thread at a time for each instance; an instance may move between threads.</remarks>
+/// <remarks>Threading: <see cref="Recommend"/> from several threads at once; <see cref="IDisposable.Dispose"/> only when no call is running.</remarks>
 public interface IModel : IDisposable
 {
     /// <summary>Which checkpoint this is.</summary>
@@ -27,7 +27,7 @@ public interface IModel : IDisposable
 /// <param name="Items">Item numbers in the order in which they were applied, impressions left out.</param>
 public sealed record UserHistory(string UserId, int[] Items);
 
-/// <summary>A model being trained. Not thread-safe; owned by the trainer.</summary>
+/// <summary>A model being trained: answers with the weights of the moment. Not thread-safe; owned by the trainer.</summary>
 public interface ITrainableModel : IModel
 {
     /// <summary>One optimiser step on a batch of sequences; returns the mean loss of a predicted position.</summary>

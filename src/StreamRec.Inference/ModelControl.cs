@@ -1,0 +1,172 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
+
+namespace StreamRec.Inference;
+
+/// <summary>Decides what serves: activation, rollback, and the serving model's lease.</summary>
+/// <remarks>
+/// Activation: hashes → the family's checks (shapes, finite weights, golden inputs) beside the live model → aliases on disk → swap.
+/// Any failure leaves the live model and the aliases as they were. The former champion stays loaded, so a rollback is a swap.
+/// Threading: one activation or rollback at a time, leases from any thread.
+/// </remarks>
+public sealed class ModelControl(
+    ModelRegistry registry, IEnumerable<IModelFamily> families, Catalogue catalogue, ILogger<ModelControl> log)
+    : ICheckpoints, IDisposable
+{
+    private readonly Dictionary<string, IModelFamily> _families = families.ToDictionary(f => f.Name);
+    private readonly ModelSlot _slot = new();
+    private readonly Lock _gate = new();
+    private ServingModel? _champion;
+    private ServingModel? _previous;
+
+    /// <summary>Called after each swap with the version that serves now.</summary>
+    public event Action<ModelVersion>? Swapped;
+
+    /// <summary>The version that serves in this process, or null.</summary>
+    public ModelVersion? Serving => _slot.Version;
+
+    /// <inheritdoc/>
+    public ModelVersion? Champion => registry.ReadAliases().Champion is { } name ? ModelRegistry.Parse(name) : null;
+
+    /// <summary>Loads what the aliases name, at start. A champion that fails its checks is refused loudly, and <c>previous</c> serves in its place.</summary>
+    /// <returns>Why the champion was refused, or null.</returns>
+    public CheckpointRejectedException? Restore()
+    {
+        var aliases = registry.ReadAliases();
+        if (aliases.Champion is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            Serve(Load(ModelRegistry.Parse(aliases.Champion)));
+            return null;
+        }
+        catch (CheckpointRejectedException refused)
+        {
+            Log.Rejected(log, ModelRegistry.Parse(aliases.Champion), refused.Message, null);
+            if (aliases.Previous is null)
+            {
+                return refused;
+            }
+
+            try
+            {
+                Serve(Load(ModelRegistry.Parse(aliases.Previous)));
+            }
+            catch (CheckpointRejectedException both)
+            {
+                Log.Rejected(log, ModelRegistry.Parse(aliases.Previous), both.Message, null);
+            }
+
+            return refused;
+        }
+    }
+
+    /// <summary>A lease on the serving model, or null when there is none.</summary>
+    internal ServingModel.Lease? Acquire() => _slot.Acquire();
+
+    /// <inheritdoc/>
+    public (string Directory, CheckpointManifest Manifest) Open(ModelVersion version) => registry.Open(version);
+
+    /// <inheritdoc/>
+    public ModelVersion Publish(string family, CheckpointManifest draft, Func<string, CheckpointContent> write) =>
+        registry.Publish(family, draft, write);
+
+    /// <summary>Every check that activation makes, without activating.</summary>
+    /// <exception cref="CheckpointRejectedException">One fails.</exception>
+    public CheckpointManifest Verify(ModelVersion version)
+    {
+        var manifest = registry.ReadManifest(version);
+        Load(version).Release();
+        return manifest;
+    }
+
+    /// <summary>Loads a version as activation would; the caller owns it.</summary>
+    /// <exception cref="CheckpointRejectedException">A check fails.</exception>
+    public IModel LoadModel(ModelVersion version) => Load(version).Model;
+
+    /// <inheritdoc/>
+    public void Activate(ModelVersion version)
+    {
+        lock (_gate)
+        {
+            var started = Stopwatch.GetTimestamp();
+            ServingModel next;
+            try
+            {
+                next = Load(version);
+            }
+            catch (CheckpointRejectedException refused)
+            {
+                Log.Rejected(log, version, refused.Message, Serving);
+                throw;
+            }
+
+            var former = registry.ReadAliases();
+            var same = former.Champion == version.ToString();
+            registry.WriteAliases(new ModelAliases(version.ToString(), same ? former.Previous : former.Champion));
+            var live = Serving;
+            Serve(next);
+            Log.Activated(log, version, live, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        }
+    }
+
+    /// <summary>Returns to the version that served before; called again, it returns to where it was.</summary>
+    /// <returns>The version that serves now.</returns>
+    /// <exception cref="CheckpointRejectedException">There is no previous version, or it fails its checks.</exception>
+    public ModelVersion Rollback()
+    {
+        lock (_gate)
+        {
+            var aliases = registry.ReadAliases();
+            if (aliases.Previous is null)
+            {
+                throw new CheckpointRejectedException("there is no previous version to return to; 'streamrec models list' shows what there is");
+            }
+
+            var started = Stopwatch.GetTimestamp();
+            var target = ModelRegistry.Parse(aliases.Previous);
+            var warm = _previous is { } previous && previous.Model.Version == target ? previous : null;
+            warm?.Retain();
+            var next = warm ?? Load(target);
+            var live = Serving;
+            registry.WriteAliases(new ModelAliases(aliases.Previous, aliases.Champion));
+            Serve(next);
+            Log.Activated(log, target, live, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+            return target;
+        }
+    }
+
+    public void Dispose()
+    {
+        _slot.Dispose();
+        _champion?.Release();
+        _previous?.Release();
+        _champion = _previous = null;
+    }
+
+    private ServingModel Load(ModelVersion version)
+    {
+        var (directory, manifest) = registry.Open(version);
+        if (!_families.TryGetValue(version.Family, out var family))
+        {
+            throw new CheckpointRejectedException(
+                $"{version}: this program knows no family '{version.Family}'; it knows {string.Join(", ", _families.Keys.Order())}");
+        }
+
+        return new ServingModel(family.Load(directory, manifest, catalogue));
+    }
+
+    // Takes over the caller's reference.
+    private void Serve(ServingModel next)
+    {
+        _slot.Swap(next);
+        _previous?.Release();
+        _previous = _champion;
+        _champion = next;
+        Swapped?.Invoke(next.Model.Version);
+    }
+}
