@@ -69,6 +69,10 @@ public interface ICheckpoints
     /// <exception cref="CheckpointRejectedException">The version is missing, incomplete or altered.</exception>
     (string Directory, CheckpointManifest Manifest) Open(ModelVersion version);
 
+    /// <summary>Loads a version as activation would, with every check; the caller disposes it.</summary>
+    /// <exception cref="CheckpointRejectedException">A check fails.</exception>
+    IModel Load(ModelVersion version);
+
     /// <summary>Publishes a checkpoint atomically under the family's next version: readers see all of it or nothing.</summary>
     /// <param name="family">The family.</param>
     /// <param name="draft">Everything but version and file hashes, which are filled in.</param>
@@ -79,4 +83,7 @@ public interface ICheckpoints
     /// <summary>Loads a version beside the live model, proves it and makes it champion.</summary>
     /// <exception cref="CheckpointRejectedException">Any check failed; the live model stays.</exception>
     void Activate(ModelVersion version);
+
+    /// <summary>Deletes old versions of a family; the newest <paramref name="keep"/> and those behind an alias stay.</summary>
+    void Prune(string family, int keep);
 }

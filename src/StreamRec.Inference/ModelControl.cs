@@ -41,7 +41,7 @@ public sealed class ModelControl(
 
         try
         {
-            Serve(Load(ModelRegistry.Parse(aliases.Champion)));
+            Serve(new ServingModel(Load(ModelRegistry.Parse(aliases.Champion))));
             return null;
         }
         catch (CheckpointRejectedException refused)
@@ -54,7 +54,7 @@ public sealed class ModelControl(
 
             try
             {
-                Serve(Load(ModelRegistry.Parse(aliases.Previous)));
+                Serve(new ServingModel(Load(ModelRegistry.Parse(aliases.Previous))));
             }
             catch (CheckpointRejectedException both)
             {
@@ -80,13 +80,22 @@ public sealed class ModelControl(
     public CheckpointManifest Verify(ModelVersion version)
     {
         var manifest = registry.ReadManifest(version);
-        Load(version).Release();
+        Load(version).Dispose();
         return manifest;
     }
 
-    /// <summary>Loads a version as activation would; the caller owns it.</summary>
-    /// <exception cref="CheckpointRejectedException">A check fails.</exception>
-    public IModel LoadModel(ModelVersion version) => Load(version).Model;
+    /// <inheritdoc/>
+    public IModel Load(ModelVersion version)
+    {
+        var (directory, manifest) = registry.Open(version);
+        return _families.TryGetValue(version.Family, out var family)
+            ? family.Load(directory, manifest, catalogue)
+            : throw new CheckpointRejectedException(
+                $"{version}: this program knows no family '{version.Family}'; it knows {string.Join(", ", _families.Keys.Order())}");
+    }
+
+    /// <inheritdoc/>
+    public void Prune(string family, int keep) => registry.Prune(family, keep);
 
     /// <inheritdoc/>
     public void Activate(ModelVersion version)
@@ -97,7 +106,7 @@ public sealed class ModelControl(
             ServingModel next;
             try
             {
-                next = Load(version);
+                next = new ServingModel(Load(version));
             }
             catch (CheckpointRejectedException refused)
             {
@@ -131,7 +140,7 @@ public sealed class ModelControl(
             var target = ModelRegistry.Parse(aliases.Previous);
             var warm = _previous is { } previous && previous.Model.Version == target ? previous : null;
             warm?.Retain();
-            var next = warm ?? Load(target);
+            var next = warm ?? new ServingModel(Load(target));
             var live = Serving;
             registry.WriteAliases(new ModelAliases(aliases.Previous, aliases.Champion));
             Serve(next);
@@ -146,18 +155,6 @@ public sealed class ModelControl(
         _champion?.Release();
         _previous?.Release();
         _champion = _previous = null;
-    }
-
-    private ServingModel Load(ModelVersion version)
-    {
-        var (directory, manifest) = registry.Open(version);
-        if (!_families.TryGetValue(version.Family, out var family))
-        {
-            throw new CheckpointRejectedException(
-                $"{version}: this program knows no family '{version.Family}'; it knows {string.Join(", ", _families.Keys.Order())}");
-        }
-
-        return new ServingModel(family.Load(directory, manifest, catalogue));
     }
 
     // Takes over the caller's reference.

@@ -1,0 +1,283 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using StreamRec.Domain;
+using StreamRec.Models.Checkpoints;
+using StreamRec.Torch;
+
+namespace StreamRec.Models;
+
+/// <summary>Which loss a recipe trains with.</summary>
+public enum RecGptLossKind
+{
+    /// <summary>Softmax over all items: the strongest on catalogues that fit in memory.</summary>
+    FullSoftmax,
+
+    /// <summary>The paper's stage 1: one negative a position.</summary>
+    BinaryCrossEntropy,
+}
+
+/// <summary>A RecGPT recipe: <c>config/models/recgpt.json</c>.</summary>
+public sealed record RecGptRecipe
+{
+    /// <summary>How recipes and checkpoint configurations are written; an unknown key is an error.</summary>
+    internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        ReadCommentHandling = JsonCommentHandling.Skip,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
+    };
+
+    public RecGptConfig Model { get; init; } = new();
+
+    public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
+
+    /// <summary>Adam's step size, in (0, 1].</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>Adam's L2 term, in [0, 1].</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Reads and checks a recipe.</summary>
+    /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
+    internal static RecGptRecipe Read(JsonElement json)
+    {
+        RecGptRecipe recipe;
+        try
+        {
+            recipe = json.ValueKind == JsonValueKind.Undefined ? new RecGptRecipe() : json.Deserialize<RecGptRecipe>(Json) ?? new RecGptRecipe();
+        }
+        catch (JsonException exception)
+        {
+            throw new ArgumentException($"The recgpt recipe cannot be read: {exception.Message}", exception);
+        }
+
+        var m = recipe.Model;
+        Check("model.hidden", m.Hidden, 8, 4096);
+        Check("model.layers", m.Layers, 1, 64);
+        Check("model.heads", m.Heads, 1, 64);
+        Check("model.feedForward", m.FeedForward, 8, 16384);
+        Check("model.maxLength", m.MaxLength, 2, 4096);
+        Check("model.dropout", m.Dropout, 0, 0.99);
+        Check("model.userDropout", m.UserDropout, 0, 1);
+        Check("learningRate", recipe.LearningRate, 1e-9, 1);
+        Check("weightDecay", recipe.WeightDecay, 0, 1);
+        return m.Hidden % m.Heads == 0
+            ? recipe
+            : throw new ArgumentException($"model.hidden is {m.Hidden}; it must be a multiple of model.heads, {m.Heads}.");
+
+        static void Check(string key, double value, double low, double high)
+        {
+            if (!(value >= low && value <= high))
+            {
+                throw new ArgumentException($"{key} is {value}; it must be in [{low}, {high}].");
+            }
+        }
+    }
+}
+
+/// <summary>RecGPT as a family: how its checkpoints are written, proved and loaded.</summary>
+public sealed class RecGptFamily : IModelFamily
+{
+    internal const string FamilyName = "recgpt";
+    internal const string WeightsFile = "model.safetensors";
+    internal const string ItemsFile = "items.tsv";
+    internal const string UsersFile = "users.tsv";
+
+    /// <summary>Length of golden lists.</summary>
+    private const int GoldenK = 10;
+
+    /// <summary>How far a golden score may be off, relative to the largest: other processors sum in another order.</summary>
+    private const float GoldenTolerance = 1e-3f;
+
+    /// <inheritdoc/>
+    public string Name => FamilyName;
+
+    /// <inheritdoc/>
+    public IModel Load(string directory, CheckpointManifest manifest, Catalogue catalogue)
+    {
+        var version = new ModelVersion(manifest.Family, manifest.Version);
+        var (recipe, items, users) = ReadParts(directory, manifest.Config, version);
+        var network = new RecGpt(recipe.Model, items.Rows, users.Rows);
+        var model = new RecGptModel(version, recipe.Model, items, users, network, catalogue);
+        try
+        {
+            LoadWeights(network, Path.Combine(directory, WeightsFile), version);
+            network.Train(false);
+            Prove(model, manifest.Golden, items, users);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ITrainableModel Create(
+        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, Catalogue catalogue, int seed)
+    {
+        var settings = RecGptRecipe.Read(recipe);
+        Vocabulary? parentItems = null, parentUsers = null;
+        if (parentDirectory is not null)
+        {
+            parentItems = Vocabulary.Read(Path.Combine(parentDirectory, ItemsFile));
+            parentUsers = Vocabulary.Read(Path.Combine(parentDirectory, UsersFile));
+        }
+
+        // A parent's rows stay where they are, so that its tables are a prefix of the grown ones.
+        var items = Grow(parentItems, vocabulary.Items.Select(number => catalogue[number].Id));
+        var users = Grow(parentUsers, vocabulary.Users);
+        TorchRandom.ManualSeed(seed);
+        var network = new RecGpt(settings.Model, items.Rows, users.Rows);
+        if (parentDirectory is not null)
+        {
+            Inherit(network, Path.Combine(parentDirectory, WeightsFile));
+        }
+
+        network.Train(false);
+        return new RecGptTraining(new ModelVersion(FamilyName, 0), settings, items, users, network, catalogue, seed);
+    }
+
+    /// <summary>The answers of a model to windows of item ids, to be reproduced by whoever loads it.</summary>
+    internal static IReadOnlyList<GoldenInput> Golden(
+        RecGptModel model, (string UserId, string[] Window)[] inputs, Vocabulary items, Vocabulary users)
+    {
+        var golden = new List<GoldenInput>(inputs.Length);
+        var windows = inputs.Select(input => WindowOf(input.UserId, input.Window, items, users)).ToArray();
+        model.Rank(windows, new float[items.Rows], row => row, (i, rows, scores) => golden.Add(new GoldenInput(
+            inputs[i].UserId, inputs[i].Window, [.. rows.Select(row => items.Ids[row - 1])], [.. rows.Select(row => scores[row])])));
+        return golden;
+    }
+
+    private static void Prove(RecGptModel model, IReadOnlyList<GoldenInput> golden, Vocabulary items, Vocabulary users)
+    {
+        if (golden.Count == 0)
+        {
+            throw new CheckpointRejectedException($"{model.Version}: the manifest has no golden inputs, so nothing proves that it computes what it computed when it was written");
+        }
+
+        var windows = golden.Select(input => WindowOf(input.UserId, input.Window, items, users)).ToArray();
+        var answered = new bool[golden.Count];
+        model.Rank(windows, new float[items.Rows], row => row, (i, rows, scores) =>
+        {
+            answered[i] = true;
+            var (top, expected) = (golden[i].Top, golden[i].Scores);
+            if (top.Count == 0 || top.Count != expected.Count)
+            {
+                throw new CheckpointRejectedException($"{model.Version}: golden input {i} has {top.Count} items and {expected.Count} scores");
+            }
+
+            var scale = Math.Max(1e-6f, expected.Max(Math.Abs));
+            for (var place = 0; place < top.Count; place++)
+            {
+                var row = items.RowOf(top[place]);
+                var actual = row == 0 ? float.NaN : scores[row];
+                if (!(Math.Abs(actual - expected[place]) <= GoldenTolerance * scale))
+                {
+                    throw new CheckpointRejectedException(
+                        $"{model.Version}: golden input {i} does not reproduce: '{top[place]}' scores {actual}, expected {expected[place]}");
+                }
+            }
+        });
+
+        var silent = Array.IndexOf(answered, false);
+        if (silent >= 0)
+        {
+            throw new CheckpointRejectedException($"{model.Version}: golden input {silent} has no item that the checkpoint knows");
+        }
+    }
+
+    private static RowWindow WindowOf(string userId, IReadOnlyList<string> window, Vocabulary items, Vocabulary users)
+    {
+        var rows = window.Select(items.RowOf).Where(row => row != 0).ToArray();
+        return new RowWindow(users.RowOf(userId), rows, rows, GoldenK);
+    }
+
+    private static (RecGptRecipe Recipe, Vocabulary Items, Vocabulary Users) ReadParts(
+        string directory, JsonElement config, ModelVersion version)
+    {
+        RecGptRecipe recipe;
+        try
+        {
+            recipe = RecGptRecipe.Read(config);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
+        }
+
+        foreach (var name in new[] { WeightsFile, ItemsFile, UsersFile })
+        {
+            if (!File.Exists(Path.Combine(directory, name)))
+            {
+                throw new CheckpointRejectedException($"{version}: {name} is missing");
+            }
+        }
+
+        return (recipe, Vocabulary.Read(Path.Combine(directory, ItemsFile)), Vocabulary.Read(Path.Combine(directory, UsersFile)));
+    }
+
+    private static void LoadWeights(RecGpt network, string path, ModelVersion version)
+    {
+        try
+        {
+            using var file = SafeTensorsFile.Open(path);
+            var parameters = network.StateDict();
+            var missing = parameters.Keys.Except(file.Names).Order().ToList();
+            var unknown = file.Names.Except(parameters.Keys).Order().ToList();
+            if (missing.Count > 0 || unknown.Count > 0)
+            {
+                throw new CheckpointRejectedException(
+                    $"{version}: {WeightsFile} lacks [{string.Join(", ", missing)}] and has unknown [{string.Join(", ", unknown)}]");
+            }
+
+            using var noGrad = NoGrad.Enter();
+            foreach (var (name, parameter) in parameters)
+            {
+                using var scope = TensorScope.Enter();
+                var (dtype, shape) = (file.Entry(name).Dtype, file.Entry(name).Shape);
+                if (dtype != ScalarType.Float32 || !shape.SequenceEqual(parameter.Shape))
+                {
+                    throw new CheckpointRejectedException(
+                        $"{version}: {name} is {dtype} [{string.Join(", ", shape)}]; expected Float32 [{string.Join(", ", parameter.Shape)}]");
+                }
+
+                var value = file.Read(name);
+                if (!value.IsFinite().All().Item<bool>())
+                {
+                    throw new CheckpointRejectedException($"{version}: {name} holds a value that is not finite");
+                }
+
+                parameter.CopyFrom_(value);
+            }
+        }
+        catch (SafeTensorsException exception)
+        {
+            throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
+        }
+    }
+
+    // A parent of other shapes (another recipe) is refused by libtorch's own shape check on the first tensor that differs.
+    private static void Inherit(RecGpt network, string path)
+    {
+        using var file = SafeTensorsFile.Open(path);
+        using var noGrad = NoGrad.Enter();
+        foreach (var (name, parameter) in network.StateDict())
+        {
+            using var scope = TensorScope.Enter();
+            var value = file.Read(name);
+            parameter.Narrow(0, 0, value.Size(0)).CopyFrom_(value);
+        }
+    }
+
+    private static Vocabulary Grow(Vocabulary? parent, IEnumerable<string> ids)
+    {
+        if (parent is null)
+        {
+            return new Vocabulary([.. ids]);
+        }
+
+        return new Vocabulary([.. parent.Ids, .. ids.Where(id => parent.RowOf(id) == 0)]);
+    }
+}

@@ -1,0 +1,80 @@
+using StreamRec.Torch;
+
+namespace StreamRec.Models;
+
+/// <summary>What a step of training minimises, over the predicted positions of a batch.</summary>
+internal interface IRecGptLoss
+{
+    /// <summary>Adds the gradients of the mean loss to the model's parameters and returns the mean loss.</summary>
+    /// <param name="hidden">float [N, d] with gradient: hidden states of the predicted positions.</param>
+    /// <param name="targets">int64 [N]: the item row that came next.</param>
+    /// <param name="itemTable">float [rows, d]: the item table; row 0 is padding.</param>
+    /// <param name="random">For negatives.</param>
+    double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random);
+}
+
+/// <summary>Stage 1 of the paper: binary cross-entropy against one uniform negative a position (equation of L_SR).</summary>
+internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
+{
+    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random)
+    {
+        var rows = itemTable.Size(0);
+        var expected = targets.ToArray<long>();
+        var negatives = new long[expected.Length];
+        for (var i = 0; i < negatives.Length; i++)
+        {
+            // Any item but the target and padding.
+            var negative = 1 + random.NextInt64(Math.Max(1, rows - 2));
+            negatives[i] = negative >= expected[i] && rows > 2 ? negative + 1 : negative;
+        }
+
+        using var scope = TensorScope.Enter();
+        var loss = Loss(hidden, targets, Tensor.From<long>(negatives, negatives.Length).To(targets.Device), itemTable);
+        loss.Backward();
+        return loss.Item<float>();
+    }
+
+    /// <summary>Mean of -log σ(h·e⁺) - log(1 - σ(h·e⁻)), a scalar.</summary>
+    public static Tensor Loss(Tensor hidden, Tensor targets, Tensor negatives, Tensor itemTable)
+    {
+        var positive = (hidden * Functional.Embedding(itemTable, targets)).Sum(-1);
+        var negative = (hidden * Functional.Embedding(itemTable, negatives)).Sum(-1);
+        return ((-positive).Softplus() + negative.Softplus()).Mean();
+    }
+}
+
+/// <summary>Cross-entropy of the softmax over all items, in chunks of positions so that positions × items is never in memory at once.</summary>
+internal sealed class FullSoftmaxLoss : IRecGptLoss
+{
+    /// <summary>Logits held at once: 16 M floats are 64 MB.</summary>
+    private const long ChunkLogits = 16 << 20;
+
+    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random)
+    {
+        using var scope = TensorScope.Enter();
+        var n = hidden.Size(0);
+        var chunk = Math.Clamp(ChunkLogits / itemTable.Size(0), 1, n);
+        // The chunks' gradients are collected at a detached copy of the hidden states; one backward pass then carries them through the decoder.
+        var cut = hidden.Detach();
+        cut.RequiresGrad = true;
+        var total = 0.0;
+        for (long start = 0; start < n; start += chunk)
+        {
+            using var inner = TensorScope.Enter();
+            var length = Math.Min(chunk, n - start);
+            var loss = Loss(cut.Narrow(0, start, length), targets.Narrow(0, start, length), itemTable) * ((double)length / n);
+            loss.Backward();
+            total += loss.Item<float>();
+        }
+
+        (hidden * cut.Grad!.Detach()).Sum().Backward();
+        return total;
+    }
+
+    /// <summary>Mean cross-entropy, a scalar; padding (row 0) is not among the candidates.</summary>
+    public static Tensor Loss(Tensor hidden, Tensor targets, Tensor itemTable)
+    {
+        var items = itemTable.Narrow(0, 1, itemTable.Size(0) - 1);
+        return Functional.CrossEntropy(hidden.MatMul(items.T), targets - 1);
+    }
+}

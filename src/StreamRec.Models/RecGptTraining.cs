@@ -1,0 +1,94 @@
+using System.Text.Json;
+using StreamRec.Domain;
+using StreamRec.Models.Checkpoints;
+using StreamRec.Torch;
+
+namespace StreamRec.Models;
+
+/// <summary>A RecGPT model in training: stage 1, auto-regressive pre-training on whole sequences.</summary>
+internal sealed class RecGptTraining : RecGptModel, ITrainableModel
+{
+    private readonly RecGptRecipe _recipe;
+    private readonly Catalogue _catalogue;
+    private readonly IRecGptLoss _loss;
+    private readonly Adam _optimizer;
+    private readonly Random _random;
+
+    public RecGptTraining(
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, Catalogue catalogue, int seed)
+        : base(version, recipe.Model, items, users, network, catalogue)
+    {
+        _recipe = recipe;
+        _catalogue = catalogue;
+        _loss = recipe.Loss switch
+        {
+            RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(),
+            _ => new BinaryCrossEntropyLoss(),
+        };
+        _random = new Random(seed);
+        _optimizer = new Adam(network.Parameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
+    }
+
+    /// <inheritdoc/>
+    public double TrainStep(IReadOnlyList<UserHistory> batch)
+    {
+        using var scope = TensorScope.Enter();
+        Network.Train(true);
+        try
+        {
+            var windows = new List<RowWindow>(batch.Count);
+            foreach (var history in batch)
+            {
+                // One more than the model reads: the first is only read, the last only predicted.
+                var rows = history.Items.TakeLast(Config.MaxLength + 1).Select(RowOf).Where(row => row != 0).ToArray();
+                if (rows.Length >= 2)
+                {
+                    windows.Add(new RowWindow(UserRow(history.UserId), rows, default, 0));
+                }
+            }
+
+            return windows.Count == 0 ? 0 : Step(windows);
+        }
+        finally
+        {
+            Network.Train(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public CheckpointContent Save(string directory, IReadOnlyList<UserHistory> goldenHistories)
+    {
+        using var scope = TensorScope.Enter();
+        SafeTensorsFile.Write(
+            Path.Combine(directory, RecGptFamily.WeightsFile),
+            Network.StateDict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)));
+        Items.Write(Path.Combine(directory, RecGptFamily.ItemsFile));
+        Users.Write(Path.Combine(directory, RecGptFamily.UsersFile));
+        return new CheckpointContent(
+            JsonSerializer.SerializeToElement(_recipe, RecGptRecipe.Json),
+            [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
+            RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
+    }
+
+    private double Step(List<RowWindow> windows)
+    {
+        var length = windows.Max(w => w.Rows.Length) - 1;
+        var (items, users) = Batch([.. windows.Select(w => w with { Rows = w.Rows[..^1] })], length);
+        var (next, _) = Batch([.. windows.Select(w => w with { Rows = w.Rows[1..] })], length);
+        var predicted = next.Ne(0);
+        var hidden = Network.Forward(items, users)[predicted];                                    // [N, d]
+        var loss = _loss.Backward(hidden, next[predicted], Network.ItemTable, _random);
+        if (!double.IsFinite(loss))
+        {
+            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {_recipe.LearningRate}).");
+        }
+
+        _optimizer.Step();
+        _optimizer.ZeroGrad();
+        return loss;
+    }
+
+    private int RowOf(int number) => Items.RowOf(_catalogue[number].Id);
+
+    private int UserRow(string userId) => _random.NextDouble() < Config.UserDropout ? 0 : Users.RowOf(userId);
+}

@@ -1,0 +1,179 @@
+using System.Text.Json;
+using StreamRec.Domain;
+using StreamRec.Training.Evaluation;
+
+namespace StreamRec.Training;
+
+/// <summary>How far a run has come.</summary>
+/// <param name="Epoch">The running pass, from 1.</param>
+/// <param name="Epochs">Passes at the most.</param>
+/// <param name="Share">Share of the run that is done, in [0, 1]: of its steps or of its time budget, whichever is further.</param>
+/// <param name="Loss">Mean loss of the last steps.</param>
+/// <param name="HistoriesPerSecond">Training speed.</param>
+public readonly record struct TrainingProgress(int Epoch, int Epochs, double Share, double Loss, double HistoriesPerSecond);
+
+/// <summary>What a run came to.</summary>
+/// <param name="Version">The checkpoint that was published; null when there was nothing to train on.</param>
+/// <param name="Activated">Whether it serves now.</param>
+/// <param name="Reason">Why not, or what it was accepted for.</param>
+/// <param name="Candidate">Its quality on the held-out interactions.</param>
+/// <param name="Champion">The champion's on the same ones, or null.</param>
+/// <param name="Popularity">Popularity's on the same ones.</param>
+/// <param name="Duration">Time of the whole run.</param>
+public sealed record TrainingReport(
+    ModelVersion? Version,
+    bool Activated,
+    string Reason,
+    RankingMetrics? Candidate,
+    RankingMetrics? Champion,
+    RankingMetrics? Popularity,
+    TimeSpan Duration);
+
+/// <summary>
+/// One run of continuous training: fine-tune the champion on what is new, mixed with as much that is old so that it forgets nothing,
+/// judge both on the newest interactions that neither has seen, publish the candidate, activate it when it is good enough.
+/// </summary>
+public sealed class TrainingRun(
+    TrainingOptions options,
+    JsonElement recipe,
+    IJournal journal,
+    ICheckpoints checkpoints,
+    IModelFamily family,
+    string codeVersion,
+    TimeProvider time)
+{
+    /// <summary>Golden inputs written into a checkpoint.</summary>
+    internal const int GoldenInputs = 8;
+
+    /// <summary>Runs to the end on the calling thread, apart from reading the journal.</summary>
+    /// <param name="seed">Everything random follows from it.</param>
+    /// <param name="progress">Told after each batch, or null.</param>
+    /// <param name="cancellationToken">Stops between batches; nothing is published then.</param>
+    public async Task<TrainingReport> RunAsync(int seed, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        var histories = await Histories.ReadAsync(journal, null, cancellationToken);
+        var champion = checkpoints.Champion;
+        var parent = champion is null ? default : checkpoints.Open(champion);
+        var trainedUpTo = parent.Manifest?.TrainedUpTo ?? 0;
+        var split = histories.SplitByTime(options.HoldOut, options.MaxHeldOut, trainedUpTo);
+        if (split.HeldOut.Count < 10 || split.UpTo <= trainedUpTo)
+        {
+            return Done(null, false, $"only {split.HeldOut.Count} interactions are newer than the champion's training data", null, null, null);
+        }
+
+        // Only a champion of the same family has weights to go on from; any champion is a judge.
+        var parentDirectory = champion?.Family == family.Name ? parent.Directory : null;
+        var vocabulary = new TrainingVocabulary(
+            [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
+        using var model = family.Create(recipe, vocabulary, parentDirectory, journal.Catalogue, seed);
+        var fresh = Fresh(histories, split, trainedUpTo);
+        Fit(model, split.Train, fresh, new Random(seed), progress, cancellationToken);
+
+        var candidate = Evaluator.Evaluate(model, split.HeldOut, null, cancellationToken);
+        var popularity = Evaluator.EvaluatePopularity(split.Train, split.HeldOut);
+        var reference = champion is null ? null : EvaluateChampion(champion, split, cancellationToken);
+        var version = Publish(model, split, champion, seed, candidate, reference, popularity);
+
+        var bar = (reference ?? popularity).Ndcg(10) * (reference is null ? 1 : options.MinNdcgRatio);
+        var judge = champion?.ToString() ?? "popularity";
+        if (candidate.Ndcg(10) < bar)
+        {
+            return Done(version, false, $"NDCG@10 {candidate.Ndcg(10):F4} is below the bar {bar:F4} set by {judge}", candidate, reference, popularity);
+        }
+
+        try
+        {
+            checkpoints.Activate(version);
+            checkpoints.Prune(family.Name, options.KeepCheckpoints);
+        }
+        catch (CheckpointRejectedException refused)
+        {
+            return Done(version, false, refused.Message, candidate, reference, popularity);
+        }
+
+        return Done(version, true, $"NDCG@10 {candidate.Ndcg(10):F4}, the bar set by {judge} was {bar:F4}", candidate, reference, popularity);
+
+        TrainingReport Done(
+            ModelVersion? published, bool activated, string reason, RankingMetrics? c, RankingMetrics? r, RankingMetrics? p) =>
+            new(published, activated, reason, c, r, p, time.GetElapsedTime(started));
+    }
+
+    // Users with something newer than the champion's training data, as indices into the training histories.
+    private static HashSet<string> Fresh(Histories histories, TimeSplit split, long trainedUpTo)
+    {
+        var fresh = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < histories.Arrivals.Count - split.HeldOut.Count; i++)
+        {
+            if (histories.Arrivals[i].Position > trainedUpTo)
+            {
+                fresh.Add(histories.Users[histories.Arrivals[i].User].UserId);
+            }
+        }
+
+        return fresh;
+    }
+
+    private void Fit(
+        ITrainableModel model,
+        IReadOnlyList<UserHistory> train,
+        HashSet<string> freshUsers,
+        Random random,
+        IProgress<TrainingProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        var fresh = train.Where(user => user.Items.Length >= 2 && freshUsers.Contains(user.UserId)).ToArray();
+        var old = train.Where(user => user.Items.Length >= 2 && !freshUsers.Contains(user.UserId)).ToArray();
+        var started = time.GetTimestamp();
+        var seen = 0L;
+        for (var epoch = 1; epoch <= options.MaxEpochs; epoch++)
+        {
+            random.Shuffle(old);
+            UserHistory[] pass = [.. fresh, .. old.Take(fresh.Length)];
+            var done = 0;
+            foreach (var batch in Batches.Of(pass, options.BatchSize, random))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var elapsed = time.GetElapsedTime(started);
+                if (elapsed >= options.Budget)
+                {
+                    return;
+                }
+
+                var loss = model.TrainStep(batch);
+                seen += batch.Count;
+                done += batch.Count;
+                var bySteps = (epoch - 1 + ((double)done / pass.Length)) / options.MaxEpochs;
+                progress?.Report(new TrainingProgress(
+                    epoch, options.MaxEpochs, Math.Max(bySteps, elapsed / options.Budget), loss, seen / Math.Max(1e-3, elapsed.TotalSeconds)));
+            }
+        }
+    }
+
+    private RankingMetrics EvaluateChampion(
+        ModelVersion champion, TimeSplit split, CancellationToken cancellationToken)
+    {
+        using var model = checkpoints.Load(champion);
+        return Evaluator.Evaluate(model, split.HeldOut, null, cancellationToken);
+    }
+
+    private ModelVersion Publish(
+        ITrainableModel model,
+        TimeSplit split,
+        ModelVersion? champion,
+        int seed,
+        RankingMetrics candidate,
+        RankingMetrics? reference,
+        RankingMetrics popularity)
+    {
+        var metrics = new Dictionary<string, double>(candidate.Named());
+        foreach (var (name, value) in popularity.Named("popularity.").Concat(reference?.Named("champion.") ?? []))
+        {
+            metrics[name] = value;
+        }
+
+        metrics["heldout"] = split.HeldOut.Count;
+        var draft = Manifests.Draft(family.Name, champion, seed, codeVersion, 0, split.UpTo, metrics, time.GetUtcNow());
+        return checkpoints.Publish(family.Name, draft, directory => model.Save(directory, Manifests.GoldenHistories(split.Train, GoldenInputs)));
+    }
+}
