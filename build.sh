@@ -15,10 +15,10 @@ missing_packages() {
   has_library libsqlite3.so.0 || echo libsqlite3-0
 }
 
-has_library() { /sbin/ldconfig -p | grep -q "^[[:space:]]*$1 "; }
+has_library() { grep -q "^[[:space:]]*$1 " <(/sbin/ldconfig -p); }
 
 setup() {
-  if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep -q '^10\.'; then
+  if ! command -v dotnet >/dev/null || ! grep -q '^10\.' <(dotnet --list-sdks); then
     echo "StreamRec needs the .NET SDK 10, which is not installed: see https://dotnet.microsoft.com/download/dotnet/10.0" >&2
     exit 1
   fi

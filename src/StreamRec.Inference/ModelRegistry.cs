@@ -300,7 +300,7 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
     private static string Printable(string text) =>
         string.Concat(text.Take(80).Select(c => char.IsControl(c) ? '?' : c));
 
-    [GeneratedRegex("^([a-z0-9-]{1,64})[@/]([1-9][0-9]{0,8})$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^([a-z0-9-]{1,64})[@/]([1-9][0-9]{0,8})\\z", RegexOptions.CultureInvariant)]
     private static partial Regex VersionPattern();
 
     [GeneratedRegex("^[a-z0-9-]{1,64}\\z", RegexOptions.CultureInvariant)]

@@ -45,14 +45,15 @@ public sealed class TrainingRun(
     /// <summary>Golden inputs written into a checkpoint.</summary>
     internal const int GoldenInputs = 8;
 
-    /// <summary>Runs to the end on the calling thread, apart from reading the journal.</summary>
+    /// <summary>Runs to the end on the calling thread.</summary>
+    /// <param name="histories">The journal's content.</param>
     /// <param name="seed">Everything random follows from it.</param>
     /// <param name="progress">Told after each batch, or null.</param>
     /// <param name="cancellationToken">Stops between batches; nothing is published then.</param>
-    public async Task<TrainingReport> RunAsync(int seed, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    public TrainingReport Run(
+        Histories histories, int seed, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var histories = await Histories.ReadAsync(journal, null, cancellationToken);
         var champion = checkpoints.Champion;
         var parent = champion is null ? default : checkpoints.Open(champion);
         var trainedUpTo = parent.Manifest?.TrainedUpTo ?? 0;

@@ -1,0 +1,171 @@
+using System.Globalization;
+using System.IO.Compression;
+using System.Text;
+using StreamRec.Domain;
+
+namespace StreamRec.Cli.Files;
+
+/// <summary>A file of interactions: what <c>import</c> and <c>replay</c> read, plain or gzip.</summary>
+/// <remarks>
+/// The format is told by content: S3-Rec sequence lines, RecBole's <c>.inter</c>, MovieLens (<c>u.data</c>, <c>ratings.csv</c>,
+/// <c>ratings.dat</c>), csv or tsv with a header, or jsonl. Rows with timestamps are put in order of time, stably, because public files are sorted by user;
+/// sequence files have no times, so users take turns: everybody's first item, everybody's second, …
+/// </remarks>
+public static class InteractionFile
+{
+    /// <summary>Reads a whole file.</summary>
+    /// <exception cref="InvalidDataException">The format is not known, or a line does not fit it; the message names the line.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    public static IReadOnlyList<Interaction> Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"There is no file '{path}'.", path);
+        }
+
+        using var reader = new StreamReader(Decompressed(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
+        var lines = new List<string>();
+        while (reader.ReadLine() is { } line)
+        {
+            if (line.Length > 0)
+            {
+                lines.Add(line);
+            }
+        }
+
+        if (lines.Count == 0)
+        {
+            throw new InvalidDataException($"'{path}' is empty.");
+        }
+
+        try
+        {
+            return Parse(lines);
+        }
+        catch (FormatException exception)
+        {
+            throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+        }
+    }
+
+    private static IReadOnlyList<Interaction> Parse(List<string> lines)
+    {
+        var first = lines[0];
+        if (first.StartsWith('{'))
+        {
+            return ByTime(JsonLines.Read(lines));
+        }
+
+        if (first.Contains("::", StringComparison.Ordinal))
+        {
+            return ByTime(Rows(lines, skip: 0, ["user_id", "item_id", "rating", "timestamp"], "::"));
+        }
+
+        foreach (var separator in new[] { "\t", "," })
+        {
+            var columns = first.Split(separator);
+            if (columns.Length < 2)
+            {
+                continue;
+            }
+
+            var names = columns.Select(ColumnName).ToArray();
+            if (names.Contains("user_id") && names.Contains("item_id"))
+            {
+                return ByTime(Rows(lines, skip: 1, names, separator));
+            }
+
+            if (columns.Length == 4 && columns.All(IsNumber))
+            {
+                return ByTime(Rows(lines, skip: 0, ["user_id", "item_id", "rating", "timestamp"], separator));
+            }
+        }
+
+        return first.Split(' ').Length >= 2 && !first.Contains('\t') && !first.Contains(',')
+            ? InTurns(lines)
+            : throw new FormatException(
+                "the format is not known. Expected lines 'user item item …', jsonl, or a header with user_id and item_id (csv or tsv; also type, timestamp, value, event_id).");
+    }
+
+    // RecBole writes "user_id:token", MovieLens "userId", Amazon csv exports "user" or "reviewerID".
+    private static string ColumnName(string header) => header.Split(':')[0].Trim().Trim('"').ToUpperInvariant() switch
+    {
+        "USER_ID" or "USERID" or "USER" or "REVIEWERID" => "user_id",
+        "ITEM_ID" or "ITEMID" or "ITEM" or "MOVIEID" or "ASIN" or "PARENT_ASIN" => "item_id",
+        "TIMESTAMP" or "TIME" or "UNIXREVIEWTIME" => "timestamp",
+        "RATING" or "VALUE" or "OVERALL" => "rating",
+        "TYPE" or "EVENT_TYPE" => "type",
+        "EVENT_ID" => "event_id",
+        var other => other,
+    };
+
+    private static IEnumerable<Interaction> Rows(List<string> lines, int skip, string[] names, string separator)
+    {
+        var (user, item) = (Array.IndexOf(names, "user_id"), Array.IndexOf(names, "item_id"));
+        var (time, rating) = (Array.IndexOf(names, "timestamp"), Array.IndexOf(names, "rating"));
+        var (type, id) = (Array.IndexOf(names, "type"), Array.IndexOf(names, "event_id"));
+        for (var i = skip; i < lines.Count; i++)
+        {
+            var fields = lines[i].Split(separator);
+            if (fields.Length != names.Length)
+            {
+                throw new FormatException($"row {i + 1} has {fields.Length} fields; the first row has {names.Length}.");
+            }
+
+            var value = rating < 0 || fields[rating].Length == 0 ? double.NaN : Number(fields[rating], i, "a rating");
+            yield return new Interaction(
+                fields[user].Trim('"'),
+                fields[item].Trim('"'),
+                type >= 0 ? TypeOf(fields[type], i) : rating >= 0 ? InteractionType.Rating : InteractionType.Click,
+                time < 0 ? 0 : Milliseconds(Number(fields[time], i, "a timestamp")),
+                value,
+                id < 0 || fields[id].Length == 0 ? null : fields[id]);
+        }
+    }
+
+    private static List<Interaction> InTurns(List<string> lines)
+    {
+        var users = lines.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
+        var interactions = new List<Interaction>();
+        var longest = users.Max(fields => fields.Length);
+        for (var turn = 1; turn < longest; turn++)
+        {
+            foreach (var fields in users)
+            {
+                if (turn < fields.Length)
+                {
+                    interactions.Add(new Interaction(fields[0], fields[turn], InteractionType.Click, 0));
+                }
+            }
+        }
+
+        return interactions;
+    }
+
+    private static List<Interaction> ByTime(IEnumerable<Interaction> interactions) =>
+        [.. interactions.OrderBy(interaction => interaction.TimestampMs)];
+
+    private static Stream Decompressed(string path)
+    {
+        var file = File.OpenRead(path);
+        var gzip = file.ReadByte() == 0x1f && file.ReadByte() == 0x8b;
+        file.Position = 0;
+        return gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
+    }
+
+    private static InteractionType TypeOf(string text, int row) =>
+        Enum.TryParse<InteractionType>(text, ignoreCase: true, out var type) && Enum.IsDefined(type)
+            ? type
+            : throw new FormatException($"row {row + 1}: '{text}' is not a type; it must be click, view, cart, purchase, rating or impression.");
+
+    private static bool IsNumber(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+
+    private static double Number(string text, int row, string what) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+            ? number
+            : throw new FormatException($"row {row + 1}: '{text}' is not {what}.");
+
+    // Seconds until the year 5138 are below 1e11; milliseconds since 1973 above.
+    private static long Milliseconds(double time) => (long)(Math.Abs(time) < 1e11 ? time * 1000 : time);
+}

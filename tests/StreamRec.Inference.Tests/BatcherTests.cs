@@ -1,0 +1,132 @@
+using System.Collections.Concurrent;
+using StreamRec.Domain;
+
+namespace StreamRec.Inference.Tests;
+
+public sealed class BatcherTests
+{
+    private static readonly CancellationToken Now = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_waiting_request_is_superseded_by_a_newer_one_of_the_same_user()
+    {
+        using var batcher = new Batcher(10);
+        var superseded = new List<long>();
+        await batcher.PostAsync(Request("u", 1, r => superseded.Add(r is null ? 1 : -1)), Now);
+        await batcher.PostAsync(Request("u", 2), Now);
+
+        var batch = new List<ListRequest>();
+        Assert.True(batcher.Take(batch, 10));
+
+        Assert.Equal([1], superseded);
+        Assert.Equal(2, Assert.Single(batch).Sequence);
+    }
+
+    [Fact]
+    public async Task A_request_of_its_own_is_neither_superseded_nor_superseding()
+    {
+        using var batcher = new Batcher(10);
+        await batcher.PostAsync(Request("u", 1), Now);
+        await batcher.PostAsync(Request("u", 2) with { Supersedes = false }, Now);
+        await batcher.PostAsync(Request("u", 3), Now);
+
+        var batch = new List<ListRequest>();
+        batcher.Take(batch, 10);
+
+        Assert.Equal([1, 2, 3], batch.Select(r => r.Sequence));
+    }
+
+    [Fact]
+    public async Task A_user_is_in_one_running_batch_at_a_time()
+    {
+        using var batcher = new Batcher(10);
+        await batcher.PostAsync(Request("u", 1), Now);
+        var first = new List<ListRequest>();
+        batcher.Take(first, 10);
+        await batcher.PostAsync(Request("u", 2), Now);
+        await batcher.PostAsync(Request("v", 1), Now);
+
+        var second = new List<ListRequest>();
+        batcher.Take(second, 10);
+        Assert.Equal("v", Assert.Single(second).UserId);
+
+        batcher.Done(first);
+        var third = new List<ListRequest>();
+        batcher.Take(third, 10);
+        Assert.Equal(("u", 2L), (third[0].UserId, third[0].Sequence));
+    }
+
+    [Fact]
+    public async Task A_full_queue_makes_a_new_user_wait_and_costs_a_waiting_user_nothing()
+    {
+        using var batcher = new Batcher(1);
+        await batcher.PostAsync(Request("u", 1), Now);
+        var waiting = batcher.PostAsync(Request("v", 1), Now).AsTask();
+        Assert.False(waiting.IsCompleted);
+        Assert.True(batcher.PostAsync(Request("u", 2), Now).AsTask().IsCompletedSuccessfully);
+
+        var batch = new List<ListRequest>();
+        batcher.Take(batch, 10);
+        await waiting;
+
+        Assert.Equal(2, Assert.Single(batch).Sequence);
+        Assert.Equal(1, batcher.Waiting);
+    }
+
+    [Fact]
+    public async Task After_completion_what_waits_is_handed_out_and_nothing_is_accepted()
+    {
+        using var batcher = new Batcher(10);
+        await batcher.PostAsync(Request("u", 1), Now);
+        batcher.Complete();
+
+        var batch = new List<ListRequest>();
+        Assert.True(batcher.Take(batch, 10));
+        Assert.False(batcher.Take(batch, 10));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => batcher.PostAsync(Request("v", 1), Now).AsTask());
+    }
+
+    [Fact]
+    public async Task Under_load_every_request_is_answered_or_superseded_and_no_user_goes_backwards()
+    {
+        using var batcher = new Batcher(64);
+        var answered = new ConcurrentDictionary<string, long>();
+        var open = 0;
+        var workers = Enumerable.Range(0, 3).Select(_ => Task.Run(() =>
+        {
+            var batch = new List<ListRequest>();
+            while (batcher.Take(batch, 7))
+            {
+                foreach (var request in batch)
+                {
+                    // A smaller sequence after a larger one would mean that two batches of one user overlapped.
+                    answered.AddOrUpdate(request.UserId, request.Sequence, (_, last) =>
+                        last < request.Sequence ? request.Sequence : throw new InvalidOperationException($"{request.UserId} went back to {request.Sequence}"));
+                    request.Completed(null);
+                }
+
+                batcher.Done(batch);
+            }
+        }, Now)).ToArray();
+
+        var posters = Enumerable.Range(0, 4).Select(p => Task.Run(async () =>
+        {
+            var random = new Random(p);
+            var sequence = new long[40];
+            for (var i = 0; i < 5_000; i++)
+            {
+                var user = random.Next(40);
+                Interlocked.Increment(ref open);
+                await batcher.PostAsync(Request($"{p}-{user}", ++sequence[user], _ => Interlocked.Decrement(ref open)), Now);
+            }
+        }, Now)).ToArray();
+        await Task.WhenAll(posters);
+        batcher.Complete();
+        await Task.WhenAll(workers);
+
+        Assert.Equal(0, open);
+    }
+
+    private static ListRequest Request(string user, long sequence, Action<Recommendation?>? completed = null) =>
+        new(user, sequence, Array.Empty<SequenceEntry>(), 10, [], default) { Completed = completed ?? (_ => { }) };
+}

@@ -1,0 +1,75 @@
+using StreamRec.Domain;
+using StreamRec.Training.Evaluation;
+
+namespace StreamRec.Training.Tests;
+
+public sealed class RankingMetricsTests
+{
+    [Fact]
+    public void Hand_computed_ranks_give_hand_computed_figures()
+    {
+        var metrics = new RankingMetrics();
+        foreach (var rank in new[] { 1, 3, 7, 15, 0 })
+        {
+            metrics.Add(rank);
+        }
+
+        Assert.Equal(0.4, metrics.HitRate(5), 12);
+        Assert.Equal(0.6, metrics.HitRate(10), 12);
+        Assert.Equal(0.8, metrics.HitRate(20), 12);
+        Assert.Equal((1 + 0.5) / 5, metrics.Ndcg(5), 12);
+        Assert.Equal((1 + 0.5 + (1.0 / 3)) / 5, metrics.Ndcg(10), 12);
+        Assert.Equal((1 + 0.5 + (1.0 / 3) + 0.25) / 5, metrics.Ndcg(20), 12);
+    }
+
+    [Fact]
+    public void The_gain_from_5_to_10_lies_between_the_discounts_of_ranks_6_and_10()
+    {
+        var random = new Random(7);
+        for (var run = 0; run < 100; run++)
+        {
+            var metrics = new RankingMetrics();
+            for (var i = 0; i < 200; i++)
+            {
+                metrics.Add(random.Next(0, 25));
+            }
+
+            var hits = metrics.HitRate(10) - metrics.HitRate(5);
+            var gain = metrics.Ndcg(10) - metrics.Ndcg(5);
+            Assert.InRange(gain, (hits / Math.Log2(11)) - 1e-12, (hits / Math.Log2(7)) + 1e-12);
+        }
+    }
+
+    [Fact]
+    public void Popularity_ranks_by_count_and_masks_what_the_user_has_had()
+    {
+        UserHistory[] train = [new("a", [1, 2, 3]), new("b", [1, 2]), new("c", [1])];
+
+        var metrics = Evaluator.EvaluatePopularity(train, [new TestCase("a", new[] { 1 }, 2), new TestCase("b", new[] { 2 }, 3)]);
+
+        // For a, item 2 is first once item 1 is masked; for b, item 3 comes after item 1.
+        Assert.Equal((1 + (1 / Math.Log2(3))) / 2, metrics.Ndcg(5), 12);
+    }
+
+    [Fact]
+    public void Prequential_figures_judge_model_and_popularity_on_the_same_interactions()
+    {
+        var prequential = new Prequential((_, _) => [new RankedItem(5, 1, "popularity")], window: 2, users: 10);
+        prequential.Published(List("u", Fallback.None, 7));
+        prequential.Published(List("v", Fallback.ColdStart, 7));
+
+        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), []);
+        prequential.Observed("v", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Observed("u", new SequenceEntry(7, InteractionType.Impression), []);
+        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), [new SequenceEntry(7, InteractionType.Click)]);
+
+        Assert.Equal(new PrequentialFigures(2, 2, 0.5, 0.5), prequential.Figures);
+
+        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
+        Assert.Equal(new PrequentialFigures(3, 2, 0.5, 0.5), prequential.Figures);
+    }
+
+    private static Recommendation List(string user, Fallback fallback, int item) =>
+        new(user, 1, [new RankedItem(item, 1, "model")], null, fallback, default, 10, DateTimeOffset.UnixEpoch);
+}
