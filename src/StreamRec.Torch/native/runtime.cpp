@@ -1,0 +1,68 @@
+// Errors, versions, devices, threads, random numbers and the gradient mode.
+#include "shim.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
+#include <cstdlib>
+#include <dlfcn.h>
+
+namespace sr
+{
+std::atomic<int64_t> live_handles{0};
+
+char* copy_message(const char* message) noexcept
+{
+    const auto size = std::strlen(message) + 1;
+    auto* copy = static_cast<char*>(std::malloc(size));
+    if (copy != nullptr)
+        std::memcpy(copy, message, size);
+    return copy; // null = no memory even for the message; the caller still sees the status
+}
+
+// OpenBLAS keeps its own thread count, which at::set_num_threads does not touch. It may be absent (MKL builds).
+template <class Signature>
+Signature* openblas(const char* name)
+{
+    return reinterpret_cast<Signature*>(dlsym(RTLD_DEFAULT, name));
+}
+} // namespace sr
+
+extern "C" __attribute__((visibility("default"))) void sr_string_free(char* text)
+{
+    std::free(text);
+}
+
+SR_FUNCTION(version, (int32_t* major, int32_t* minor, int32_t* patch), {
+    *major = TORCH_VERSION_MAJOR;
+    *minor = TORCH_VERSION_MINOR;
+    *patch = TORCH_VERSION_PATCH;
+})
+
+SR_FUNCTION(live_handles, (int64_t* count), { *count = sr::live_handles.load(); })
+
+SR_FUNCTION(set_threads, (int32_t count), {
+    at::set_num_threads(count);
+    if (auto* set = sr::openblas<void(int)>("openblas_set_num_threads"))
+        set(count);
+})
+
+SR_FUNCTION(get_threads, (int32_t* count), { *count = at::get_num_threads(); })
+
+SR_FUNCTION(get_blas, (char** core, int32_t* threads), {
+    auto* name = sr::openblas<char*()>("openblas_get_corename");
+    auto* count = sr::openblas<int()>("openblas_get_num_threads");
+    *core = name == nullptr ? nullptr : sr::copy_message(name());
+    *threads = count == nullptr ? 0 : count();
+})
+
+SR_FUNCTION(cuda_devices, (int32_t* count), {
+    const auto cuda = c10::DeviceType::CUDA;
+    *count = c10::impl::hasDeviceGuardImpl(cuda) ? c10::impl::getDeviceGuardImpl(cuda)->deviceCount() : 0;
+})
+
+SR_FUNCTION(manual_seed, (int64_t seed), { at::manual_seed(static_cast<uint64_t>(seed)); })
+
+SR_FUNCTION(get_grad_enabled, (int32_t* enabled), { *enabled = c10::GradMode::is_enabled(); })
+SR_FUNCTION(set_grad_enabled, (int32_t enabled), { c10::GradMode::set_enabled(enabled != 0); })
