@@ -1,0 +1,21 @@
+using StreamRec.Domain;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <summary>What ingest has done and where it stands.</summary>
+/// <param name="Consumed">Records read, usable or not.</param>
+/// <param name="DeadLettered">Records dead-lettered, by error code.</param>
+/// <param name="CommitFailures">Offset commits that failed; harmless, the journal's positions hold.</param>
+/// <param name="Partitions">The partitions that this process owns.</param>
+public sealed record IngestStatus(
+    long Consumed, IReadOnlyDictionary<string, long> DeadLettered, long CommitFailures, IReadOnlyList<PartitionStatus> Partitions);
+
+/// <summary>One owned partition.</summary>
+/// <param name="Source">The partition.</param>
+/// <param name="NextOffset">The offset that is read next.</param>
+/// <param name="CompletedOffset">Everything below is durable and its lists are published or superseded; null when nothing is known yet.</param>
+/// <param name="Lag">Records in the log that are not read yet; null while the log's end is unknown.</param>
+/// <param name="IsPaused">Its shard is full.</param>
+/// <param name="HasGap">It is not read any more, because records that it wanted are gone.</param>
+public sealed record PartitionStatus(
+    SourcePartition Source, long NextOffset, long? CompletedOffset, long? Lag, bool IsPaused, bool HasGap);

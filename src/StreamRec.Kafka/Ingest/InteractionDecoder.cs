@@ -1,0 +1,191 @@
+using System.Text.Json;
+using StreamRec.Domain;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <summary>Turns a record's bytes into an interaction, or into the reason why that cannot be done; never throws for what a producer sent.</summary>
+/// <remarks>Reads the bytes in place and makes no string for an id seen lately. Threading: one thread, the consumer's.</remarks>
+internal sealed partial class InteractionDecoder
+{
+    private static readonly TimeSpan Future = TimeSpan.FromDays(1);
+
+    private readonly int _maxRecordBytes;
+    private readonly TimeProvider _time;
+    private readonly Utf8Interner _users = new();
+    private readonly Utf8Interner _items = new();
+
+    public InteractionDecoder(int maxRecordBytes, TimeProvider time)
+    {
+        _maxRecordBytes = maxRecordBytes;
+        _time = time;
+    }
+
+    /// <summary>Decodes one record; null when it worked.</summary>
+    /// <param name="value">The record's value.</param>
+    /// <param name="headers">What <see cref="RecordHeaders.Read"/> found.</param>
+    /// <param name="recordTimestampMs">The record's own timestamp, ms since 1970, for an interaction that carries none.</param>
+    /// <param name="interaction">The interaction when null is returned.</param>
+    public DecodeError? Decode(ReadOnlySpan<byte> value, RecordHeaders headers, long recordTimestampMs, out Interaction interaction)
+    {
+        interaction = default;
+        if (RecordJson.CheckBytes(value, _maxRecordBytes) is { } unreadable)
+        {
+            return unreadable;
+        }
+
+        var fields = new Fields();
+        try
+        {
+            var error = headers.IsStructuredEvent ? ReadEnvelope(value, ref fields) : ReadInteraction(value, ref fields);
+            if ((error ?? ApplyHeaders(headers, ref fields) ?? Check(ref fields, recordTimestampMs)) is { } failure)
+            {
+                return failure;
+            }
+        }
+        catch (JsonException e)
+        {
+            return RecordJson.Broken(e);
+        }
+        catch (InvalidOperationException)
+        {
+            return RecordJson.BrokenEscape();
+        }
+
+        interaction = new Interaction(fields.UserId!, fields.ItemId!, fields.Type, fields.TimestampMs!.Value, fields.Value, fields.EventId);
+        return null;
+    }
+
+    private DecodeError? ReadInteraction(ReadOnlySpan<byte> json, ref Fields fields)
+    {
+        var reader = new Utf8JsonReader(json, RecordJson.Options);
+        if (!RecordJson.TryStartObject(ref reader))
+        {
+            return RecordJson.NotAnObject();
+        }
+
+        var seen = Field.None;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var field = FieldOf(ref reader);
+            if (field != Field.None && (seen & field) != 0)
+            {
+                return DecodeError.Duplicate(NameOf(field));
+            }
+
+            seen |= field;
+            reader.Read();
+            if (ReadField(ref reader, field, ref fields) is { } error)
+            {
+                return error;
+            }
+        }
+
+        // Anything but white space after the object makes the reader throw.
+        reader.Read();
+        return null;
+    }
+
+    private DecodeError? ReadField(ref Utf8JsonReader reader, Field field, ref Fields fields)
+    {
+        switch (field)
+        {
+            case Field.UserId:
+                return RecordJson.ReadId(ref reader, "user_id", _users, out fields.UserId);
+            case Field.ItemId:
+                return RecordJson.ReadId(ref reader, "item_id", _items, out fields.ItemId);
+            case Field.EventId:
+                return RecordJson.ReadId(ref reader, "event_id", interner: null, out fields.EventId);
+            case Field.Type:
+                return ReadType(ref reader, ref fields);
+            case Field.Timestamp:
+                return ReadTimestamp(ref reader, ref fields);
+            case Field.Value:
+                return ReadValue(ref reader, ref fields);
+            default:
+                reader.Skip();
+                return null;
+        }
+    }
+
+    private static DecodeError? ReadType(ref Utf8JsonReader reader, ref Fields fields)
+    {
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return null;
+        }
+
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            for (var i = 0; i < TypeNames.Length; i++)
+            {
+                if (reader.ValueTextEquals(TypeNames[i]))
+                {
+                    fields.Type = (InteractionType)i;
+                    return null;
+                }
+            }
+        }
+
+        return new DecodeError(DecodeError.UnknownType, "type is unknown; it must be click, view, cart, purchase, rating or impression.");
+    }
+
+    private static DecodeError? ReadTimestamp(ref Utf8JsonReader reader, ref Fields fields)
+    {
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.Null:
+                return null;
+            case JsonTokenType.Number when reader.TryGetInt64(out var milliseconds):
+                fields.TimestampMs = milliseconds;
+                return null;
+            case JsonTokenType.Number when reader.TryGetDouble(out var number) && Math.Abs(number) < 1e15:
+                fields.TimestampMs = (long)Math.Floor(number);
+                return null;
+            case JsonTokenType.String when reader.TryGetDateTimeOffset(out var moment):
+                // Without an offset the reader takes the machine's zone; here it is UTC, wherever the process runs.
+                fields.TimestampMs = reader.TryGetDateTime(out var plain) && plain.Kind == DateTimeKind.Unspecified
+                    ? new DateTimeOffset(plain, TimeSpan.Zero).ToUnixTimeMilliseconds()
+                    : moment.ToUnixTimeMilliseconds();
+                return null;
+            default:
+                return new DecodeError(DecodeError.InvalidTimestamp, "timestamp must be ISO 8601 (2026-11-20T23:17:00Z) or milliseconds since 1970.");
+        }
+    }
+
+    private static DecodeError? ReadValue(ref Utf8JsonReader reader, ref Fields fields)
+    {
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return null;
+        }
+
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var value) && double.IsFinite(value))
+        {
+            fields.Value = value;
+            return null;
+        }
+
+        return new DecodeError(DecodeError.InvalidValue, "value must be a finite number.");
+    }
+
+    private DecodeError? Check(ref Fields fields, long recordTimestampMs)
+    {
+        if (fields.UserId is null)
+        {
+            return DecodeError.Missing("user_id");
+        }
+
+        if (fields.ItemId is null)
+        {
+            return DecodeError.Missing("item_id");
+        }
+
+        var now = _time.GetUtcNow();
+        var timestamp = fields.TimestampMs ??= recordTimestampMs;
+        return timestamp >= 0 && timestamp <= (now + Future).ToUnixTimeMilliseconds()
+            ? null
+            : new DecodeError(
+                DecodeError.InvalidTimestamp,
+                $"timestamp is {timestamp} ms since 1970; it must be in [0, {(now + Future).ToUnixTimeMilliseconds()}] (at most one day ahead).");
+    }
+}

@@ -1,0 +1,116 @@
+using Confluent.Kafka;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <content>Handing batches over, pushing back, and what happens about once a second.</content>
+public sealed partial class KafkaIngest
+{
+    private void DeliverAll(IConsumer<byte[], byte[]> consumer)
+    {
+        foreach (var (_, partition) in _partitions)
+        {
+            if (partition.Records > 0 && partition.Refused is null)
+            {
+                Deliver(consumer, partition);
+            }
+        }
+    }
+
+    private void Deliver(IConsumer<byte[], byte[]> consumer, Partition partition)
+    {
+        _consumedCounter.Add(partition.Records);
+        var batch = partition.TakeBatch();
+        if (_sink.TryDeliver(batch))
+        {
+            return;
+        }
+
+        var refusedAt = _time.GetTimestamp();
+        do
+        {
+            Thread.Sleep(1);
+            if (_sink.TryDeliver(batch))
+            {
+                return;
+            }
+        }
+        while (_time.GetElapsedTime(refusedAt) < RefusalGrace && _refused == 0);
+
+        partition.Refused = batch;
+        _refused++;
+        consumer.Pause([partition.TopicPartition]);
+        Log.PartitionPaused(_logger, partition.Source.ToString(), batch.FirstOffset);
+    }
+
+    private void RetryRefused(IConsumer<byte[], byte[]> consumer)
+    {
+        foreach (var (_, partition) in _partitions)
+        {
+            if (partition.Refused is { } batch && _sink.TryDeliver(batch))
+            {
+                partition.Refused = null;
+                _refused--;
+                Resume(consumer, partition);
+            }
+        }
+    }
+
+    private void Resume(IConsumer<byte[], byte[]> consumer, Partition partition)
+    {
+        if (partition.HasGap)
+        {
+            return;
+        }
+
+        consumer.Resume([partition.TopicPartition]);
+        if (partition.MustSeek)
+        {
+            consumer.Seek(new TopicPartitionOffset(partition.TopicPartition, partition.NextOffset));
+            partition.MustSeek = false;
+        }
+
+        Log.PartitionResumed(_logger, partition.Source.ToString(), partition.NextOffset);
+    }
+
+    private void Tick(IConsumer<byte[], byte[]> consumer)
+    {
+        foreach (var (_, partition) in _partitions)
+        {
+            if (partition.MustVerify)
+            {
+                Verify(consumer, partition);
+            }
+
+            partition.LogEnd = consumer.GetWatermarkOffsets(partition.TopicPartition).High.Value;
+        }
+
+        var offsets = Uncommitted();
+        if (_committer.TryStart(consumer, offsets))
+        {
+            MarkCommitted(offsets);
+        }
+    }
+
+    private List<TopicPartitionOffset> Uncommitted()
+    {
+        var offsets = new List<TopicPartitionOffset>();
+        foreach (var (_, partition) in _partitions)
+        {
+            if (_completed.Of(partition.Source) is { } next && next > partition.Committed)
+            {
+                offsets.Add(new TopicPartitionOffset(partition.TopicPartition, next));
+            }
+        }
+
+        return offsets;
+    }
+
+    // Also when the commit fails later: the next completed offset, or the one at revocation, is committed then.
+    private void MarkCommitted(List<TopicPartitionOffset> offsets)
+    {
+        foreach (var offset in offsets)
+        {
+            _partitions[offset.Partition.Value].Committed = offset.Offset.Value;
+        }
+    }
+}

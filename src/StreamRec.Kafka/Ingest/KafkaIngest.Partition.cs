@@ -1,0 +1,83 @@
+using Confluent.Kafka;
+using StreamRec.Domain;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <content>What ingest keeps of one assigned partition.</content>
+public sealed partial class KafkaIngest
+{
+    /// <remarks>Invariant: batches join without a hole: the first offset of one is the next offset of the one before. Threading: written by the consumer thread.</remarks>
+    private sealed class Partition(SourcePartition source, long firstOffset, long readFrom)
+    {
+        private readonly List<Task> _deadLettered = [];
+        private List<IngestedInteraction> _usable = [];
+        private long _firstOffset = firstOffset;
+        private long _nextOffset = readFrom;
+        private long _logEnd = -1;
+        private InteractionBatch? _refused;
+
+        public SourcePartition Source { get; } = source;
+
+        public TopicPartition TopicPartition { get; } = new(source.Topic, source.Partition);
+
+        /// <summary>The offset that is read next.</summary>
+        public long NextOffset => Volatile.Read(ref _nextOffset);
+
+        /// <summary>One past the log's newest record as last heard; negative when unknown.</summary>
+        public long LogEnd
+        {
+            get => Volatile.Read(ref _logEnd);
+            set => Volatile.Write(ref _logEnd, value);
+        }
+
+        /// <summary>A batch that the shard had no room for; while there is one, the partition is paused.</summary>
+        public InteractionBatch? Refused
+        {
+            get => Volatile.Read(ref _refused);
+            set => Volatile.Write(ref _refused, value);
+        }
+
+        /// <summary>Records of this partition were left aside while it was paused: reading begins again at <see cref="NextOffset"/>.</summary>
+        public bool MustSeek { get; set; }
+
+        /// <summary>The client found its offset outside the log, and the log has still to be asked what it holds.</summary>
+        public bool MustVerify { get; set; }
+
+        public bool HasGap { get; set; }
+
+        /// <summary>Records read since the last batch, usable or not.</summary>
+        public int Records { get; private set; }
+
+        /// <summary>Offset last asked to be committed.</summary>
+        public long Committed { get; set; } = -1;
+
+        public void Add(IngestedInteraction interaction)
+        {
+            _usable.Add(interaction);
+            Advance(interaction.Offset);
+        }
+
+        public void AddUnusable(long offset, Task deadLettered)
+        {
+            _deadLettered.Add(deadLettered);
+            Advance(offset);
+        }
+
+        public InteractionBatch TakeBatch()
+        {
+            var batch = new InteractionBatch(
+                Source, _firstOffset, NextOffset, _usable, _deadLettered.Count == 0 ? Task.CompletedTask : Task.WhenAll(_deadLettered));
+            _firstOffset = NextOffset;
+            _usable = [];
+            _deadLettered.Clear();
+            Records = 0;
+            return batch;
+        }
+
+        private void Advance(long offset)
+        {
+            Volatile.Write(ref _nextOffset, offset + 1);
+            Records++;
+        }
+    }
+}

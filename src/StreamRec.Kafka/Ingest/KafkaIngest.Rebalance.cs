@@ -1,0 +1,189 @@
+using System.Runtime.ExceptionServices;
+using Confluent.Kafka;
+using StreamRec.Domain;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <content>Taking partitions over, giving them up, and finding out that the log lost what was wanted.</content>
+/// <remarks>
+/// The handlers run inside a poll and wait for the shards: the group must not go on before a shard has recovered, or has finished.
+/// librdkafka sends heartbeats meanwhile; <c>max.poll.interval.ms</c> (5 min) bounds the wait.
+/// </remarks>
+public sealed partial class KafkaIngest
+{
+    // RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET: an offset outside the log, with auto.offset.reset=error.
+    private const ErrorCode OffsetLost = (ErrorCode)(-140);
+    private static readonly TimeSpan WatermarkTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastCommitTimeout = TimeSpan.FromSeconds(3);
+
+    private List<TopicPartitionOffset> OnAssigned(
+        IConsumer<byte[], byte[]> consumer, List<TopicPartition> assigned, CancellationToken stopping)
+    {
+        try
+        {
+            var sources = assigned.ConvertAll(a => new SourcePartition(a.Topic, _cluster.LogId, a.Partition.Value));
+            var opening = Task.WhenAll(sources.Select(s => _sink.OpenAsync(s, stopping).AsTask()));
+            var wanted = opening.GetAwaiter().GetResult();
+            var offsets = new List<TopicPartitionOffset>(sources.Count);
+            for (var i = 0; i < sources.Count; i++)
+            {
+                if (Open(consumer, sources[i], wanted[i], stopping) is { } start)
+                {
+                    offsets.Add(start);
+                }
+            }
+
+            return offsets;
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return [];
+        }
+        catch (Exception e)
+        {
+            // An exception must not unwind through native code; the loop throws it after this poll.
+            _rebalanceFailure = e;
+            return [];
+        }
+    }
+
+    private TopicPartitionOffset? Open(IConsumer<byte[], byte[]> consumer, SourcePartition source, long wanted, CancellationToken stopping)
+    {
+        var log = QueryLog(consumer, new TopicPartition(source.Topic, source.Partition), stopping);
+        var start = StartOffset.Resolve(source, wanted, log.Low.Value, log.High.Value, out var gap);
+        var partition = new Partition(source, Math.Max(0, wanted), start) { LogEnd = log.High.Value };
+        _partitions[source.Partition] = partition;
+        if (gap is not null)
+        {
+            // Left out of the assignment, it is not read; everything else goes on until the host has stopped.
+            ReportGap(consumer: null, partition, gap);
+            return null;
+        }
+
+        Log.PartitionOpened(_logger, source.ToString(), start, log.Low.Value, log.High.Value);
+        return new TopicPartitionOffset(partition.TopicPartition, start);
+    }
+
+    // A broker that does not answer is an outage: asked again until it does, or the host stops.
+    private WatermarkOffsets QueryLog(IConsumer<byte[], byte[]> consumer, TopicPartition partition, CancellationToken stopping)
+    {
+        while (true)
+        {
+            stopping.ThrowIfCancellationRequested();
+            try
+            {
+                return consumer.QueryWatermarkOffsets(partition, WatermarkTimeout);
+            }
+            catch (KafkaException e) when (!e.Error.IsFatal && !NeverHeals(e.Error.Code))
+            {
+                Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
+                stopping.WaitHandle.WaitOne(RetryInterval);
+            }
+        }
+    }
+
+    private void OnRevoked(IConsumer<byte[], byte[]> consumer, IEnumerable<Confluent.Kafka.Partition> revoked, bool commit)
+    {
+        try
+        {
+            var leaving = revoked.Select(r => r.Value).Concat(_partitions.Values.Where(p => p.HasGap).Select(p => p.Source.Partition))
+                .Distinct().Where(_partitions.ContainsKey).Select(n => _partitions[n]).ToList();
+            // What is still here and not handed over is read again by the next owner.
+            _refused -= leaving.Count(p => p.Refused is not null);
+            Close(leaving);
+            if (commit)
+            {
+                _committer.Finish(consumer, Uncommitted(), LastCommitTimeout);
+            }
+
+            foreach (var partition in leaving)
+            {
+                _partitions.TryRemove(partition.Source.Partition, out _);
+                Log.PartitionClosed(_logger, partition.Source.ToString(), partition.NextOffset);
+            }
+        }
+        catch (Exception e)
+        {
+            _rebalanceFailure = e;
+        }
+    }
+
+    private void Close(List<Partition> leaving)
+    {
+        using var timeout = new CancellationTokenSource(_options.CloseTimeout, _time);
+        try
+        {
+            Task.WhenAll(leaving.Select(p => _sink.CloseAsync(p.Source, timeout.Token).AsTask())).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException) when (timeout.IsCancellationRequested)
+        {
+            Log.CloseTimedOut(_logger, _options.CloseTimeout);
+        }
+    }
+
+    /// <summary>Asks the log what it holds, after the client said that the offset is not there.</summary>
+    private void Verify(IConsumer<byte[], byte[]> consumer, Partition partition)
+    {
+        WatermarkOffsets log;
+        try
+        {
+            log = consumer.QueryWatermarkOffsets(partition.TopicPartition, WatermarkTimeout);
+        }
+        catch (KafkaException e) when (!e.Error.IsFatal && !NeverHeals(e.Error.Code))
+        {
+            // Not answered now: the next tick asks again, and the partition stands still until then.
+            Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
+            return;
+        }
+
+        partition.MustVerify = false;
+        if (log.Low.Value > partition.NextOffset)
+        {
+            ReportGap(consumer, partition, LogGapException.Dropped(partition.Source, partition.NextOffset, log.Low.Value));
+        }
+        else if (log.High.Value < partition.NextOffset)
+        {
+            ReportGap(consumer, partition, LogGapException.Recreated(partition.Source, partition.NextOffset, log.High.Value));
+        }
+        else
+        {
+            consumer.Seek(new TopicPartitionOffset(partition.TopicPartition, partition.NextOffset));
+        }
+    }
+
+    private void ReportGap(IConsumer<byte[], byte[]>? consumer, Partition partition, LogGapException gap)
+    {
+        partition.HasGap = true;
+        consumer?.Pause([partition.TopicPartition]);
+        Log.LogGap(_logger, gap.Message);
+        _failed(gap);
+    }
+
+    private void OnClientError(Error error)
+    {
+        if (error.IsFatal || NeverHeals(error.Code))
+        {
+            _rebalanceFailure ??= new KafkaException(error);
+        }
+        else
+        {
+            Log.ClientError(_logger, error.Reason, error.Code.ToString());
+        }
+    }
+
+    private void ThrowRebalanceFailure()
+    {
+        if (_rebalanceFailure is { } failure)
+        {
+            _rebalanceFailure = null;
+            ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    private static bool NeverHeals(ErrorCode code) => code
+        is ErrorCode.TopicAuthorizationFailed
+        or ErrorCode.GroupAuthorizationFailed
+        or ErrorCode.ClusterAuthorizationFailed
+        or ErrorCode.SaslAuthenticationFailed
+        or ErrorCode.Local_Authentication;
+}

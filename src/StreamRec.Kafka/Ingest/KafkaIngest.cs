@@ -1,0 +1,254 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Confluent.Kafka;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
+using StreamRec.Kafka.Publish;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <summary>Reads the interactions topic, decodes, and hands batches to the shards of the partitions that this process owns.</summary>
+/// <remarks>
+/// Invariants: a partition is read from the offset that its shard asked for; batches join without a hole; a batch that is refused is
+/// kept, its partition paused, and delivered before anything later; nothing is committed that was not completed. Polling never waits
+/// for a shard, so the group membership is kept under overload. Memory: one batch being filled and one refused per partition, and what
+/// librdkafka fetches ahead (<c>queued.max.messages.kbytes</c>). Threading: everything runs on the consumer's thread, status from any.
+/// </remarks>
+public sealed partial class KafkaIngest : IHostedService, IDisposable
+{
+    private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(2);
+
+    // Pausing throws away what the client has fetched ahead, so a shard that is full for a moment is waited for instead.
+    private static readonly TimeSpan RefusalGrace = TimeSpan.FromMilliseconds(10);
+
+    private readonly KafkaCluster _cluster;
+    private readonly KafkaOptions _options;
+    private readonly IInteractionSink _sink;
+    private readonly IDeadLetters _deadLetters;
+    private readonly CompletedOffsets _completed;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Action<Exception> _failed;
+    private readonly ConsumerThread _thread;
+    private readonly InteractionDecoder _decoder;
+    private readonly OffsetCommitter _committer;
+    private readonly Meter _meter = new("StreamRec.Kafka");
+    private readonly Counter<long> _consumedCounter;
+    private readonly Counter<long> _deadLetteredCounter;
+    private readonly ConcurrentDictionary<int, Partition> _partitions = new();
+    private readonly ConcurrentDictionary<string, long> _deadLettered = new(StringComparer.Ordinal);
+    private long _consumed;
+    private int _refused;
+    private long _lastTick;
+    private Exception? _rebalanceFailure;
+
+    /// <param name="cluster">The Kafka to read from.</param>
+    /// <param name="options">Valid settings.</param>
+    /// <param name="sink">The shards.</param>
+    /// <param name="deadLetters">Where unusable records go.</param>
+    /// <param name="completed">Where the shards tell what is finished.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
+    /// <param name="failed">Told when reading cannot go on, from the consumer's thread: <see cref="LogGapException"/>, a fatal client error, a shard that cannot open. The host must stop.</param>
+    public KafkaIngest(
+        KafkaCluster cluster,
+        KafkaOptions options,
+        IInteractionSink sink,
+        IDeadLetters deadLetters,
+        CompletedOffsets completed,
+        TimeProvider time,
+        ILogger<KafkaIngest> logger,
+        Action<Exception> failed)
+    {
+        _cluster = cluster;
+        _options = options;
+        _sink = sink;
+        _deadLetters = deadLetters;
+        _completed = completed;
+        _time = time;
+        _logger = logger;
+        _failed = failed;
+        _decoder = new InteractionDecoder(options.MaxRecordBytes, time);
+        _committer = new OffsetCommitter(logger);
+        _thread = new ConsumerThread("kafka-ingest", Run);
+        _consumedCounter = _meter.CreateCounter<long>("streamrec.kafka.consumed", "{record}", "Interaction records read");
+        _deadLetteredCounter = _meter.CreateCounter<long>("streamrec.kafka.dead_lettered", "{record}", "Interaction records that cannot be used");
+        _meter.CreateObservableCounter("streamrec.kafka.commit_failures", () => _committer.Failures, "{commit}", "Offset commits that failed");
+        _meter.CreateObservableGauge(
+            "streamrec.kafka.paused", () => _partitions.Values.Count(p => p.Refused is not null), "{partition}", "Partitions whose shard is full");
+        _meter.CreateObservableGauge("streamrec.kafka.lag", Lags, "{record}", "Records not read yet");
+    }
+
+    /// <summary>Where ingest stands. From any thread.</summary>
+    public IngestStatus Status => new(
+        Interlocked.Read(ref _consumed),
+        new Dictionary<string, long>(_deadLettered, StringComparer.Ordinal),
+        _committer.Failures,
+        [.. _partitions.Values.OrderBy(p => p.Source.Partition).Select(p => new PartitionStatus(
+            p.Source, p.NextOffset, _completed.Of(p.Source), p.LogEnd < 0 ? null : Math.Max(0, p.LogEnd - p.NextOffset), p.Refused is not null, p.HasGap))]);
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        NativeKafka.EnsureLoaded();
+        _thread.Start();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Stops reading, lets the shards finish and close, commits what is completed and leaves the group.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => _thread.StopAsync(cancellationToken);
+
+    public void Dispose()
+    {
+        _thread.Dispose();
+        _meter.Dispose();
+    }
+
+    private void Run(CancellationToken stopping)
+    {
+        try
+        {
+            using var consumer = new ConsumerBuilder<byte[], byte[]>(ClientConfig.Consumer(_cluster, _options, _options.GroupId))
+                .SetLogHandler((_, message) => Log.Native(_logger, message.Facility, message.Message))
+                .SetErrorHandler((_, error) => OnClientError(error))
+                .SetPartitionsAssignedHandler((c, assigned) => OnAssigned(c, assigned, stopping))
+                .SetPartitionsRevokedHandler((c, revoked) => OnRevoked(c, revoked.Select(r => r.Partition), commit: true))
+                .SetPartitionsLostHandler((c, lost) => OnRevoked(c, lost.Select(l => l.Partition), commit: false))
+                .Build();
+            try
+            {
+                consumer.Subscribe(_options.Topics.Interactions);
+                while (!stopping.IsCancellationRequested)
+                {
+                    Turn(consumer);
+                }
+            }
+            finally
+            {
+                // Revokes everything: shards close and completed offsets are committed before the group is left.
+                consumer.Close();
+            }
+
+            ThrowRebalanceFailure();
+        }
+        catch (Exception e)
+        {
+            Log.ReaderFailed(_logger, e, _options.Topics.Interactions);
+            _failed(e);
+        }
+    }
+
+    private void Turn(IConsumer<byte[], byte[]> consumer)
+    {
+        var record = Poll(consumer, PollTimeout());
+        ThrowRebalanceFailure();
+        if (record is not null)
+        {
+            Accept(consumer, record);
+        }
+        else
+        {
+            DeliverAll(consumer);
+        }
+
+        if (_refused > 0)
+        {
+            RetryRefused(consumer);
+        }
+
+        // The clock is read only now and then while records stream in.
+        if ((record is null || (_consumed & 255) == 0) && _time.GetElapsedTime(_lastTick) >= CommitInterval)
+        {
+            _lastTick = _time.GetTimestamp();
+            Tick(consumer);
+        }
+    }
+
+    private TimeSpan PollTimeout()
+    {
+        foreach (var (_, partition) in _partitions)
+        {
+            if (partition.Records > 0 && partition.Refused is null)
+            {
+                return TimeSpan.Zero;
+            }
+        }
+
+        return _refused > 0 ? RetryInterval : _options.PollTimeout;
+    }
+
+    private ConsumeResult<byte[], byte[]>? Poll(IConsumer<byte[], byte[]> consumer, TimeSpan timeout)
+    {
+        try
+        {
+            return consumer.Consume(timeout);
+        }
+        catch (ConsumeException e) when (e.Error.Code is OffsetLost or ErrorCode.OffsetOutOfRange)
+        {
+            if (_partitions.TryGetValue(e.ConsumerRecord.Partition.Value, out var partition))
+            {
+                partition.MustVerify = true;
+                Verify(consumer, partition);
+            }
+
+            return null;
+        }
+        catch (ConsumeException e) when (!e.Error.IsFatal && !NeverHeals(e.Error.Code))
+        {
+            // librdkafka goes on by itself after everything that is neither fatal nor a matter of permission.
+            Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
+            return null;
+        }
+    }
+
+    private void Accept(IConsumer<byte[], byte[]> consumer, ConsumeResult<byte[], byte[]> record)
+    {
+        var offset = record.Offset.Value;
+        if (!_partitions.TryGetValue(record.Partition.Value, out var partition) || partition.HasGap || offset < partition.NextOffset)
+        {
+            return;
+        }
+
+        if (partition.Refused is not null)
+        {
+            partition.MustSeek = true;
+            return;
+        }
+
+        // Offsets of an embedded log are dense; elsewhere compaction and transaction markers leave harmless holes.
+        if (offset > partition.NextOffset && _cluster.IsEmbedded)
+        {
+            ReportGap(consumer, partition, LogGapException.Dropped(partition.Source, partition.NextOffset, offset));
+            return;
+        }
+
+        Decode(partition, record);
+        Interlocked.Increment(ref _consumed);
+        if (partition.Records >= _options.BatchSize)
+        {
+            Deliver(consumer, partition);
+        }
+    }
+
+    private void Decode(Partition partition, ConsumeResult<byte[], byte[]> record)
+    {
+        var message = record.Message;
+        var headers = RecordHeaders.Read(message.Headers);
+        var error = _decoder.Decode(message.Value, headers, message.Timestamp.UnixTimestampMs, out var interaction);
+        if (error is null)
+        {
+            partition.Add(new IngestedInteraction(record.Offset.Value, interaction, headers.TraceParent));
+            return;
+        }
+
+        partition.AddUnusable(record.Offset.Value, _deadLetters.WriteAsync(new DeadLetter(record, error.Code, error.Message)));
+        _deadLettered.AddOrUpdate(error.Code, 1, static (_, count) => count + 1);
+        _deadLetteredCounter.Add(1, new KeyValuePair<string, object?>("code", error.Code));
+    }
+
+    private IEnumerable<Measurement<long>> Lags() =>
+        from p in _partitions.Values
+        where p.LogEnd >= 0
+        select new Measurement<long>(Math.Max(0, p.LogEnd - p.NextOffset), new KeyValuePair<string, object?>("partition", p.Source.Partition));
+}

@@ -1,0 +1,55 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <summary>Commits completed offsets to Kafka as a hint for lag tools: the journal decides where a restart begins, so a failure is only counted.</summary>
+/// <remarks>
+/// A commit waits for the broker, and polling must not: it runs on the thread pool, one at a time.
+/// Threading: <see cref="TryStart"/> and <see cref="Finish"/> from the consumer thread.
+/// </remarks>
+internal sealed class OffsetCommitter
+{
+    private readonly ILogger _logger;
+    private Task _running = Task.CompletedTask;
+    private long _failures;
+
+    public OffsetCommitter(ILogger logger)
+    {
+        _logger = logger;
+    }
+
+    public long Failures => Interlocked.Read(ref _failures);
+
+    /// <summary>Starts a commit unless one is under way.</summary>
+    public bool TryStart(IConsumer<byte[], byte[]> consumer, IReadOnlyList<TopicPartitionOffset> offsets)
+    {
+        if (!_running.IsCompleted || offsets.Count == 0)
+        {
+            return false;
+        }
+
+        _running = Task.Run(() =>
+        {
+            try
+            {
+                consumer.Commit(offsets);
+            }
+            catch (Exception e) when (e is KafkaException or ObjectDisposedException)
+            {
+                Log.CommitFailed(_logger, e, Interlocked.Increment(ref _failures));
+            }
+        });
+        return true;
+    }
+
+    /// <summary>Commits a last time before partitions are given up, within the time given.</summary>
+    public void Finish(IConsumer<byte[], byte[]> consumer, IReadOnlyList<TopicPartitionOffset> offsets, TimeSpan timeout)
+    {
+        // Waiting is right here: the caller is the consumer's thread, inside the rebalance that must not end before.
+        if (Task.WaitAny([_running], timeout) == 0 && TryStart(consumer, offsets))
+        {
+            Task.WaitAny([_running], timeout);
+        }
+    }
+}

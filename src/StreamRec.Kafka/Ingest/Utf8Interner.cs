@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Unicode;
+
+namespace StreamRec.Kafka.Ingest;
+
+/// <summary>Gives the string of an id without making one, when the id was seen lately.</summary>
+/// <remarks>
+/// Direct-mapped: an id has one slot, a newer id takes it over, so memory is bounded and a flood of new ids only costs allocations.
+/// What is in a slot was checked when it was put there. Threading: one thread.
+/// </remarks>
+internal sealed class Utf8Interner
+{
+    /// <summary>Longest id in UTF-8 bytes.</summary>
+    internal const int MaxBytes = 256;
+
+    private readonly string?[] _slots;
+
+    /// <param name="slots">A power of two.</param>
+    public Utf8Interner(int slots = 1 << 16)
+    {
+        if (!int.IsPow2(slots))
+        {
+            throw new ArgumentOutOfRangeException(nameof(slots), $"slots is {slots}; it must be a power of two.");
+        }
+
+        _slots = new string?[slots];
+    }
+
+    /// <summary>The string of an id; false when it is not valid UTF-8 or has control characters.</summary>
+    /// <param name="utf8">1 to <see cref="MaxBytes"/> bytes.</param>
+    /// <param name="value">The string.</param>
+    public bool TryIntern(ReadOnlySpan<byte> utf8, out string value)
+    {
+        ref var slot = ref _slots[(int)(Hash(utf8) >> 32) & (_slots.Length - 1)];
+        if (slot is not null && IsSame(slot, utf8))
+        {
+            value = slot;
+            return true;
+        }
+
+        if (!TryCreate(utf8, out value))
+        {
+            return false;
+        }
+
+        slot = value;
+        return true;
+    }
+
+    /// <summary>A new string for an id that will hardly come again; false when it is not valid UTF-8 or has control characters.</summary>
+    public static bool TryCreate(ReadOnlySpan<byte> utf8, out string value)
+    {
+        Span<char> chars = stackalloc char[MaxBytes];
+        value = "";
+        if (Utf8.ToUtf16(utf8, chars, out _, out var length, replaceInvalidSequences: false) != OperationStatus.Done)
+        {
+            return false;
+        }
+
+        foreach (var c in chars[..length])
+        {
+            if (char.IsControl(c))
+            {
+                return false;
+            }
+        }
+
+        value = new string(chars[..length]);
+        return true;
+    }
+
+    private static bool IsSame(string known, ReadOnlySpan<byte> utf8)
+    {
+        // UTF-8 is as long as UTF-16 only when all is ASCII.
+        if (known.Length == utf8.Length)
+        {
+            return Ascii.Equals(utf8, known);
+        }
+
+        Span<byte> bytes = stackalloc byte[MaxBytes];
+        return known.Length < utf8.Length
+            && Utf8.FromUtf16(known, bytes, out _, out var length) == OperationStatus.Done
+            && bytes[..length].SequenceEqual(utf8);
+    }
+
+    private static ulong Hash(ReadOnlySpan<byte> bytes)
+    {
+        const ulong Multiplier = 0x9E3779B97F4A7C15;
+        var hash = (ulong)bytes.Length * Multiplier;
+        while (bytes.Length >= sizeof(ulong))
+        {
+            hash = (ulong.RotateLeft(hash, 23) ^ BinaryPrimitives.ReadUInt64LittleEndian(bytes)) * Multiplier;
+            bytes = bytes[sizeof(ulong)..];
+        }
+
+        foreach (var b in bytes)
+        {
+            hash = (ulong.RotateLeft(hash, 9) ^ b) * Multiplier;
+        }
+
+        return hash ^ (hash >> 29);
+    }
+}

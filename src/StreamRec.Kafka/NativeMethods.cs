@@ -1,0 +1,101 @@
+using System.Runtime.InteropServices;
+
+namespace StreamRec.Kafka;
+
+/// <summary>The few librdkafka functions that the managed client does not offer: a bare handle and the mock cluster (rdkafka_mock.h, 2.0.2).</summary>
+internal static partial class NativeMethods
+{
+    internal const int Producer = 0;
+    internal const int TopicAlreadyExists = 36;
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_conf_new")]
+    internal static partial nint ConfNew();
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_conf_set", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ConfSet(nint conf, string name, string value, Span<byte> error, nuint errorSize);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_conf_destroy")]
+    internal static partial void ConfDestroy(nint conf);
+
+    /// <summary>Takes ownership of the configuration when it succeeds.</summary>
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_new")]
+    internal static partial nint New(int type, nint conf, Span<byte> error, nuint errorSize);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_destroy")]
+    internal static partial void Destroy(nint client);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_cluster_new")]
+    internal static partial nint MockClusterNew(nint client, int brokers);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_cluster_destroy")]
+    internal static partial void MockClusterDestroy(nint cluster);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_cluster_bootstraps")]
+    internal static partial nint MockClusterBootstraps(MockCluster cluster);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_topic_create", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int MockTopicCreate(MockCluster cluster, string topic, int partitions, int replicationFactor);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_broker_set_down")]
+    internal static partial int MockBrokerSetDown(MockCluster cluster, int brokerId);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_broker_set_up")]
+    internal static partial int MockBrokerSetUp(MockCluster cluster, int brokerId);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_broker_set_rtt")]
+    internal static partial int MockBrokerSetRtt(MockCluster cluster, int brokerId, int milliseconds);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_push_request_errors_array")]
+    internal static partial void MockPushRequestErrors(MockCluster cluster, short apiKey, nuint count, ReadOnlySpan<int> errors);
+}
+
+/// <summary>A mock cluster together with the client handle that librdkafka demands for it; both go together.</summary>
+internal sealed class MockCluster : SafeHandle
+{
+    private nint _client;
+
+    public MockCluster() : base(0, ownsHandle: true)
+    {
+    }
+
+    public override bool IsInvalid => handle == 0;
+
+    /// <exception cref="InvalidOperationException">librdkafka refused; the message carries its words.</exception>
+    public static MockCluster Create(int brokers)
+    {
+        var error = new byte[512];
+        var conf = NativeMethods.ConfNew();
+        // The bookkeeping client connects to nothing; at its usual level it would complain of that on standard error.
+        if (NativeMethods.ConfSet(conf, "log_level", "2", error, (nuint)error.Length) != 0)
+        {
+            NativeMethods.ConfDestroy(conf);
+            throw new InvalidOperationException($"librdkafka refused log_level=2: {Text(error)}");
+        }
+
+        var client = NativeMethods.New(NativeMethods.Producer, conf, error, (nuint)error.Length);
+        if (client == 0)
+        {
+            NativeMethods.ConfDestroy(conf);
+            throw new InvalidOperationException($"librdkafka made no client for the embedded broker: {Text(error)}");
+        }
+
+        var cluster = new MockCluster { _client = client };
+        cluster.SetHandle(NativeMethods.MockClusterNew(client, brokers));
+        if (cluster.IsInvalid)
+        {
+            NativeMethods.Destroy(client);
+            throw new InvalidOperationException($"librdkafka made no mock cluster of {brokers} brokers: are loopback ports free?");
+        }
+
+        return cluster;
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        NativeMethods.MockClusterDestroy(handle);
+        NativeMethods.Destroy(_client);
+        return true;
+    }
+
+    private static string Text(byte[] error) => System.Text.Encoding.UTF8.GetString(error.AsSpan(0, Math.Max(0, Array.IndexOf(error, (byte)0))));
+}

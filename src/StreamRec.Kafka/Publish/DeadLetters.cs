@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Text;
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+
+namespace StreamRec.Kafka.Publish;
+
+/// <summary>A record that cannot be used, as it was read, with the reason.</summary>
+/// <param name="Record">The record: its bytes, headers and timestamp are passed on untouched.</param>
+/// <param name="Code">Stable reason for machines.</param>
+/// <param name="Message">Reason for people.</param>
+public sealed record DeadLetter(ConsumeResult<byte[], byte[]> Record, string Code, string Message);
+
+/// <summary>Where records go that cannot be used.</summary>
+public interface IDeadLetters
+{
+    /// <summary>Completes when the record is durable in the dead-letter topic; a failure also stops the host.</summary>
+    Task WriteAsync(DeadLetter letter);
+}
+
+/// <summary>Writes unusable records, byte for byte, to the dead-letter topic.</summary>
+/// <remarks>
+/// A record that the broker refuses for its size is written without key, value and headers: where it came from is in the
+/// headers, and a record of any size must not stop the stream. Threading: any thread; blocks only while the bounded queue is full.
+/// </remarks>
+public sealed class DeadLetters : IDeadLetters, IDisposable
+{
+    private readonly RecordProducer _producer;
+    private readonly string _topic;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    public DeadLetters(
+        KafkaCluster cluster, KafkaOptions options, TimeProvider time, ILogger<DeadLetters> logger, Action<Exception> failed)
+    {
+        _topic = options.Topics.DeadLetters;
+        _time = time;
+        _logger = logger;
+        var config = ClientConfig.Producer(cluster, options);
+        // Our own limit is lower than the broker's: whatever was readable must be writable too, with the headers added.
+        config.MessageMaxBytes = Math.Max(config.MessageMaxBytes ?? 0, 16 * 1024 * 1024);
+        _producer = new RecordProducer(config, _topic, logger, failed);
+    }
+
+    public Task WriteAsync(DeadLetter letter)
+    {
+        var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Produce(letter, Copy(letter), written);
+        return written.Task;
+    }
+
+    public void Dispose() => _producer.Dispose();
+
+    private void Produce(DeadLetter letter, Message<byte[], byte[]> message, TaskCompletionSource written) =>
+        _producer.Produce(message, report =>
+        {
+            if (!report.Error.IsError)
+            {
+                written.SetResult();
+            }
+            else if (report.Error.Code is ErrorCode.MsgSizeTooLarge && message.Value is not null)
+            {
+                var record = letter.Record;
+                Log.DeadLetterWithoutBytes(
+                    _logger, $"{record.Topic}[{record.Partition.Value}]", record.Offset.Value, record.Message.Value?.LongLength ?? 0);
+                Produce(letter, WithoutBytes(letter), written);
+            }
+            else
+            {
+                written.SetException(_producer.Fail(report.Error));
+            }
+        });
+
+    private Message<byte[], byte[]> Copy(DeadLetter letter)
+    {
+        var record = letter.Record.Message;
+        var headers = new Headers();
+        foreach (var header in record.Headers ?? [])
+        {
+            headers.Add(header.Key, header.GetValueBytes());
+        }
+
+        Describe(letter, headers);
+        return new Message<byte[], byte[]> { Key = record.Key, Value = record.Value, Headers = headers, Timestamp = record.Timestamp };
+    }
+
+    private Message<byte[], byte[]> WithoutBytes(DeadLetter letter)
+    {
+        var headers = new Headers();
+        Describe(letter, headers);
+        Add(headers, "streamrec.error.omitted-bytes", Text(letter.Record.Message.Value.LongLength));
+        return new Message<byte[], byte[]> { Key = null!, Value = null!, Headers = headers, Timestamp = letter.Record.Message.Timestamp };
+    }
+
+    private void Describe(DeadLetter letter, Headers headers)
+    {
+        Add(headers, "streamrec.error.code", letter.Code);
+        Add(headers, "streamrec.error.message", letter.Message);
+        Add(headers, "streamrec.error.topic", letter.Record.Topic);
+        Add(headers, "streamrec.error.partition", Text(letter.Record.Partition.Value));
+        Add(headers, "streamrec.error.offset", Text(letter.Record.Offset.Value));
+        Add(headers, "streamrec.error.at", _time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
+    }
+
+    private static void Add(Headers headers, string name, string value) => headers.Add(name, Encoding.UTF8.GetBytes(value));
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+}
