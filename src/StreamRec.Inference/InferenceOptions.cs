@@ -17,7 +17,7 @@ public sealed record InferenceOptions
     public int Workers { get; init; } = 1;
 }
 
-internal sealed class InferenceOptionsValidator : IValidateOptions<InferenceOptions>
+public sealed class InferenceOptionsValidator : IValidateOptions<InferenceOptions>
 {
     public ValidateOptionsResult Validate(string? name, InferenceOptions options)
     {

@@ -258,7 +258,6 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    // A parent of other shapes (another recipe) is refused by libtorch's own shape check on the first tensor that differs.
     private static void Inherit(RecGpt network, string path)
     {
         using var file = SafeTensorsFile.Open(path);
@@ -267,6 +266,13 @@ public sealed class RecGptFamily : IModelFamily
         {
             using var scope = TensorScope.Enter();
             var value = file.Read(name);
+            if (value.Dim != parameter.Dim || value.Size(0) > parameter.Size(0) || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1)))
+            {
+                throw new ArgumentException(
+                    $"The recipe gives {name} the shape [{string.Join(", ", parameter.Shape)}], the parent has [{string.Join(", ", value.Shape)}]; " +
+                    "use the parent's recipe, or start without a parent.");
+            }
+
             parameter.Narrow(0, 0, value.Size(0)).CopyFrom_(value);
         }
     }

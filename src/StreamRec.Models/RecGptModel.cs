@@ -94,12 +94,7 @@ internal class RecGptModel : IModel
             var all = hidden.MatMul(Network.ItemTable.T).ToArray<float>();                        // [B, rows]
             for (var i = 0; i < batch.Length; i++)
             {
-                for (var row = 0; row < scores.Length; row++)
-                {
-                    scores[row] = all[(i * scores.Length) + row] + bias[row];
-                }
-
-                if (float.IsNaN(System.Numerics.Tensors.TensorPrimitives.Sum<float>(all.AsSpan(i * scores.Length, scores.Length))))
+                if (!TopK.TryAdd(all.AsSpan(i * scores.Length, scores.Length), bias, scores))
                 {
                     throw new ModelFailedException($"{Version}: a score is not a number.");
                 }

@@ -32,6 +32,28 @@ internal static class TopK
         return best[..found];
     }
 
+    /// <summary>Writes scores + bias; false when a score is not a number.</summary>
+    public static bool TryAdd(ReadOnlySpan<float> scores, ReadOnlySpan<float> bias, Span<float> result)
+    {
+        var vectors = MemoryMarshal.Cast<float, Vector<float>>(scores);
+        var biases = MemoryMarshal.Cast<float, Vector<float>>(bias);
+        var results = MemoryMarshal.Cast<float, Vector<float>>(result);
+        var numbers = true;
+        for (var v = 0; v < vectors.Length; v++)
+        {
+            numbers &= Vector.EqualsAll(vectors[v], vectors[v]);
+            results[v] = vectors[v] + biases[v];
+        }
+
+        for (var i = vectors.Length * Vector<float>.Count; i < scores.Length; i++)
+        {
+            numbers &= !float.IsNaN(scores[i]);
+            result[i] = scores[i] + bias[i];
+        }
+
+        return numbers;
+    }
+
     private static void Scan(
         ReadOnlySpan<float> scores, int start, int end, float[] bestScores, int[] best, ref int found, ref float threshold)
     {

@@ -1,0 +1,288 @@
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using StreamRec.Actors;
+using StreamRec.Domain;
+using StreamRec.Inference;
+using StreamRec.Journal.Sqlite;
+using StreamRec.Kafka;
+using StreamRec.Kafka.Ingest;
+using StreamRec.Kafka.Publish;
+using StreamRec.Models;
+using StreamRec.Torch;
+using StreamRec.Training;
+using StreamRec.Training.Evaluation;
+using StreamRec.Users;
+
+namespace StreamRec.Server;
+
+/// <summary>The whole flow, wired: the one place that knows every stage.</summary>
+/// <remarks>
+/// <code>
+/// Kafka ─► ingest ─► shards ─► journal ─► inference pool ─► publisher ─► Kafka
+///                       ▲          │             ▲
+///          completed offsets       └─► trainer ─► checkpoints ─► model slot
+/// </code>
+/// Started downstream first, stopped in the order of the flow. A stage that cannot go on completes <see cref="Failed"/>: the host stops,
+/// and a restart recovers everything from the journal.
+/// </remarks>
+public sealed class Pipeline : IAsyncDisposable
+{
+    private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Stack<Func<ValueTask>> _stop = new();
+    private readonly TimeProvider _time;
+    private readonly ILoggerFactory _logs;
+    private ActorRef<TrainerMessage>? _trainer;
+    private KafkaIngest? _ingest;
+    private TrainerState _training = new(null, null, 0);
+
+    private Pipeline(StreamRecOptions options, TimeProvider time, ILoggerFactory logs)
+    {
+        Options = options;
+        _time = time;
+        _logs = logs;
+    }
+
+    /// <summary>The program's version, as manifests name it.</summary>
+    public static string CodeVersion { get; } =
+        typeof(Pipeline).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    /// <summary>The model families that this program knows.</summary>
+    public static IReadOnlyList<IModelFamily> Families { get; } = [new RecGptFamily()];
+
+    public StreamRecOptions Options { get; }
+
+    /// <summary>Completes with the reason when a stage cannot go on.</summary>
+    public Task<Exception> Failed => _failed.Task;
+
+    /// <summary>What has passed by.</summary>
+    public LiveFigures Figures { get; } = new();
+
+    public required KafkaCluster Cluster { get; init; }
+
+    public required IJournal Journal { get; init; }
+
+    public ModelRegistry Registry { get; private set; } = null!;
+
+    public ModelControl Models { get; private set; } = null!;
+
+    public UserShards Shards { get; private set; } = null!;
+
+    public Prequential Prequential { get; private set; } = null!;
+
+    public InferencePool Pool { get; private set; } = null!;
+
+    /// <summary>What the trainer is doing and what its last run came to.</summary>
+    public TrainerState Training => Volatile.Read(ref _training);
+
+    /// <summary>Where ingest stands.</summary>
+    public IngestStatus Ingest => _ingest!.Status;
+
+    /// <summary>Opens everything and starts the flow.</summary>
+    /// <exception cref="Exception">A stage cannot start; what was started is stopped again.</exception>
+    public static async Task<Pipeline> StartAsync(
+        StreamRecOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(options.Server.DataDirectory);
+        TorchRuntime.SetThreads(options.Server.NativeThreads);
+        // The journal first: it refuses a second process on the same data before anything else happens.
+        var journal = await SqliteJournal.OpenAsync(options.Journal, time, logs.CreateLogger<SqliteJournal>(), cancellationToken);
+        KafkaCluster cluster;
+        try
+        {
+            cluster = await KafkaCluster.StartAsync(options.Kafka, time, logs.CreateLogger<KafkaCluster>(), cancellationToken);
+        }
+        catch
+        {
+            await journal.DisposeAsync();
+            throw;
+        }
+
+        var pipeline = new Pipeline(options, time, logs) { Journal = journal, Cluster = cluster };
+        try
+        {
+            await pipeline.StartStagesAsync(cancellationToken);
+            return pipeline;
+        }
+        catch
+        {
+            await pipeline.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Trains now, whatever the triggers say, and returns the report.</summary>
+    public Task<TrainingReport> TrainNowAsync(CancellationToken cancellationToken) =>
+        _trainer!.AskAsync<TrainingReport>(reply => new TrainerMessage.TrainNow(reply), cancellationToken);
+
+    /// <summary>A user's list, computed now and published like any other.</summary>
+    public async Task<Recommendation> RecommendAsync(
+        string userId, int k, IReadOnlyCollection<int> exclude, CancellationToken cancellationToken)
+    {
+        var answer = new TaskCompletionSource<Recommendation>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await Shards.RecommendAsync(
+            userId, k, exclude, Guid.NewGuid().ToString(), null, list => answer.TrySetResult(list!), cancellationToken);
+        return await answer.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Stops in the order of the flow: what was taken in is finished, saved and published.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        while (_stop.TryPop(out var stop))
+        {
+            await stop();
+        }
+
+        await Cluster.DisposeAsync();
+        await Journal.DisposeAsync();
+    }
+
+    // What is pushed on _stop first is stopped last: the order of this method is downstream first.
+    private async Task StartStagesAsync(CancellationToken cancellationToken)
+    {
+        void Fail(Exception exception) => _failed.TrySetResult(exception);
+
+        Registry = new ModelRegistry(Options.ModelsDirectory, _logs.CreateLogger<ModelRegistry>());
+        Registry.RemoveAbandoned(_time.GetUtcNow());
+        Models = new ModelControl(Registry, Families, Journal.Catalogue, _logs.CreateLogger<ModelControl>());
+        _stop.Push(() => Dispose(Models));
+        Models.Restore();
+        Models.Swapped += _ => Figures.Swapped();
+
+        var popularity = new Popularity(Journal.Catalogue, _time);
+        await foreach (var stored in Journal.ReadAsync(0, null, cancellationToken))
+        {
+            foreach (var entry in stored.Segment.Entries)
+            {
+                if (entry.Type != InteractionType.Impression)
+                {
+                    popularity.Count(entry.Item);
+                }
+            }
+        }
+
+        Prequential = new Prequential(
+            (k, had) => popularity.Top(k, had), Options.Server.PrequentialWindow, Options.Server.PrequentialUsers);
+        var deadLetters = new DeadLetters(Cluster, Options.Kafka, _time, _logs.CreateLogger<DeadLetters>(), Fail);
+        _stop.Push(() => Dispose(deadLetters));
+        var publisher = new RecommendationPublisher(
+            Cluster, Options.Kafka, Journal.Catalogue, _logs.CreateLogger<RecommendationPublisher>(), Fail);
+        _stop.Push(() => Dispose(publisher));
+
+        Pool = new InferencePool(
+            Options.Inference, Models, popularity, new PublishedLists(publisher, Figures, Prequential), _time,
+            _logs.CreateLogger<InferencePool>(), Fail);
+        Pool.Start();
+        _stop.Push(Pool.DisposeAsync);
+
+        var actors = new ActorSystem(_time, (_, exception) => Fail(exception));
+        _stop.Push(actors.DisposeAsync);
+
+        var fresh = new FreshInteractions();
+        _trainer = SpawnTrainer(actors, fresh);
+
+        // Prequential judges before popularity counts: an interaction must not be known to what is judged by it.
+        var observers = new Observers(Prequential, popularity, Figures, fresh);
+        var completed = new CompletedOffsets();
+        Shards = new UserShards(
+            Options.Users, Journal, Pool, observers, completed, actors, (_, exception) => Fail(exception), _time,
+            _logs.CreateLogger<UserShards>())
+        {
+            Partitions = Options.Kafka.Partitions,
+        };
+        _stop.Push(Shards.DisposeAsync);
+
+        var catalogue = new CatalogueReader(
+            Cluster, Options.Kafka, ApplyAsync, deadLetters, _logs.CreateLogger<CatalogueReader>(), Fail);
+        await StartAsync(catalogue, catalogue.StartAsync, catalogue.StopAsync, cancellationToken);
+        await catalogue.CaughtUp.WaitAsync(cancellationToken);
+
+        var requests = new RequestReader(
+            Cluster, Options.Kafka, AnswerAsync, deadLetters, _logs.CreateLogger<RequestReader>(), Fail);
+        await StartAsync(requests, requests.StartAsync, requests.StopAsync, cancellationToken);
+
+        _ingest = new KafkaIngest(
+            Cluster, Options.Kafka, Shards, deadLetters, completed, _time, _logs.CreateLogger<KafkaIngest>(), Fail);
+        await StartAsync(_ingest, _ingest.StartAsync, _ingest.StopAsync, cancellationToken);
+    }
+
+    private ActorRef<TrainerMessage> SpawnTrainer(ActorSystem actors, FreshInteractions fresh)
+    {
+        var options = Options.Training;
+        var family = Families.FirstOrDefault(f => f.Name == options.Family) ?? throw new ArgumentException(
+            $"{TrainingOptions.SectionName}:Family is '{options.Family}'; it must be one of {string.Join(", ", Families.Select(f => f.Name))}.");
+        var recipe = ReadRecipe(options.Recipe);
+        return actors.Spawn(
+            "trainer",
+            () => new Trainer(
+                options, recipe, Journal, Models, family, fresh, Remember, CodeVersion, _time, _logs.CreateLogger<Trainer>()),
+            new SpawnOptions { MailboxCapacity = 16 });
+    }
+
+    /// <summary>A recipe file's content; an undefined element, which stands for the family's defaults, when there is none.</summary>
+    /// <exception cref="ArgumentException">The file is missing or not JSON.</exception>
+    public static JsonElement ReadRecipe(string? path)
+    {
+        if (path is null)
+        {
+            return default;
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(
+                File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip });
+            return document.RootElement.Clone();
+        }
+        catch (Exception exception) when (exception is JsonException or IOException)
+        {
+            throw new ArgumentException($"The recipe '{path}' cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    // Progress keeps the last report in sight until there is a newer one.
+    private void Remember(TrainerState state) =>
+        Volatile.Write(ref _training, state.Last is null ? state with { Last = _training.Last } : state);
+
+    private async ValueTask ApplyAsync(IReadOnlyList<CatalogueChange> changes, CancellationToken cancellationToken)
+    {
+        await Journal.AddItemsAsync([.. changes.Select(change => change.ItemId)], cancellationToken);
+        foreach (var change in changes)
+        {
+            Journal.Catalogue.Describe(change.ItemId, change.Title, change.Categories, change.Available);
+        }
+    }
+
+    private async ValueTask AnswerAsync(RecommendationRequest request, CancellationToken cancellationToken)
+    {
+        var exclude = new List<int>(request.Exclude.Count);
+        foreach (var id in request.Exclude)
+        {
+            // An item that nobody has ever seen cannot be in a list anyway.
+            if (Journal.Catalogue.TryGetNumber(id, out var number))
+            {
+                exclude.Add(number);
+            }
+        }
+
+        await Shards.RecommendAsync(
+            request.UserId, request.K, exclude, request.RequestId, request.TraceParent, static _ => { }, cancellationToken);
+    }
+
+    private async Task StartAsync(
+        IDisposable stage, Func<CancellationToken, Task> start, Func<CancellationToken, Task> stop, CancellationToken cancellationToken)
+    {
+        _stop.Push(async () =>
+        {
+            await stop(CancellationToken.None);
+            stage.Dispose();
+        });
+        await start(cancellationToken);
+    }
+
+    private static ValueTask Dispose(IDisposable stage)
+    {
+        stage.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,108 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+using StreamRec.Inference;
+using StreamRec.Journal;
+using StreamRec.Kafka;
+using StreamRec.Training;
+using StreamRec.Users;
+
+namespace StreamRec.Server;
+
+/// <summary>All settings of a process, checked. <c>config/streamrec.json</c> lists every key with its default, unit and range.</summary>
+public sealed record StreamRecOptions
+{
+    public ServerOptions Server { get; init; } = new();
+
+    public KafkaOptions Kafka { get; init; } = new();
+
+    public JournalOptions Journal { get; init; } = new();
+
+    public UsersOptions Users { get; init; } = new();
+
+    public InferenceOptions Inference { get; init; } = new();
+
+    public TrainingOptions Training { get; init; } = new();
+
+    /// <summary>Where checkpoints are: <c>models</c> in the data directory.</summary>
+    public string ModelsDirectory => Path.Combine(Server.DataDirectory, "models");
+
+    /// <summary>Reads settings: defaults, then a file, then environment variables (<c>STREAMREC__Kafka__GroupId</c>), then overrides.</summary>
+    /// <param name="file">A JSON file, or null.</param>
+    /// <param name="overrides">Keys such as <c>Kafka:GroupId</c>; they win.</param>
+    /// <exception cref="OptionsValidationException">A key is unknown or a value is out of range; every fault is named.</exception>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    public static StreamRecOptions Load(string? file, IEnumerable<KeyValuePair<string, string?>> overrides)
+    {
+        var builder = new ConfigurationBuilder();
+        if (file is not null)
+        {
+            builder.AddJsonFile(Path.GetFullPath(file), optional: false);
+        }
+
+        // The prefix's own separator is two underscores, like that of the keys below it.
+        var configuration = builder.AddEnvironmentVariables("STREAMREC__").AddInMemoryCollection(overrides).Build();
+        var faults = new List<string>();
+        RefuseUnknownSections(configuration, faults);
+        var options = new StreamRecOptions
+        {
+            Server = Bind(configuration, ServerOptions.SectionName, new ServerOptions(), faults),
+            Kafka = Bind(configuration, KafkaOptions.SectionName, new KafkaOptions(), faults),
+            Journal = Bind(configuration, JournalOptions.SectionName, new JournalOptions(), faults),
+            Users = Bind(configuration, UsersOptions.SectionName, new UsersOptions(), faults),
+            Inference = Bind(configuration, InferenceOptions.SectionName, new InferenceOptions(), faults),
+            Training = Bind(configuration, TrainingOptions.SectionName, new TrainingOptions(), faults),
+        };
+        if (configuration[$"{JournalOptions.SectionName}:Path"] is null)
+        {
+            options = options with { Journal = options.Journal with { Path = Path.Combine(options.Server.DataDirectory, "journal.db") } };
+        }
+
+        Check(new ServerOptionsValidator().Validate(null, options.Server), faults);
+        Check(new KafkaOptionsValidator().Validate(null, options.Kafka), faults);
+        Check(new JournalOptionsValidator().Validate(null, options.Journal), faults);
+        Check(new UsersOptionsValidator().Validate(null, options.Users), faults);
+        Check(new InferenceOptionsValidator().Validate(null, options.Inference), faults);
+        Check(new TrainingOptionsValidator().Validate(null, options.Training), faults);
+        return faults.Count == 0 ? options : throw new OptionsValidationException("StreamRec", typeof(StreamRecOptions), faults);
+    }
+
+    private static void RefuseUnknownSections(IConfiguration configuration, List<string> faults)
+    {
+        string[] known =
+        [
+            ServerOptions.SectionName, KafkaOptions.SectionName, JournalOptions.SectionName, UsersOptions.SectionName,
+            InferenceOptions.SectionName, TrainingOptions.SectionName,
+        ];
+        foreach (var section in configuration.GetChildren())
+        {
+            if (!known.Contains(section.Key, StringComparer.OrdinalIgnoreCase) && section.Key != "$schema")
+            {
+                faults.Add($"'{section.Key}' is not a section; the sections are {string.Join(", ", known)}.");
+            }
+        }
+    }
+
+    private static T Bind<T>(IConfiguration configuration, string section, T defaults, List<string> faults)
+        where T : class
+    {
+        try
+        {
+            configuration.GetSection(section).Bind(defaults, binder => binder.ErrorOnUnknownConfiguration = true);
+        }
+        catch (InvalidOperationException exception)
+        {
+            // The binder says which key it does not know, or which value it cannot convert in the inner exception.
+            faults.Add($"{section}: {exception.InnerException?.Message ?? exception.Message}");
+        }
+
+        return defaults;
+    }
+
+    private static void Check(ValidateOptionsResult result, List<string> faults)
+    {
+        if (result.Failed)
+        {
+            faults.AddRange(result.Failures);
+        }
+    }
+}
