@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace StreamRec.Torch;
 
 /// <summary>Reading elements out. The type asked for must be the element type; nothing is converted silently.</summary>
@@ -17,15 +15,29 @@ public sealed partial class Tensor
     {
         var dtype = Dtype;
         Native.Check(Native.sr_item(Handle, out var integer, out var number, out var error), error);
-        object? value = dtype.IsFloatingPoint()
-            ? typeof(T) == typeof(double) ? number : typeof(T) == typeof(float) ? (float)number : null
-            : dtype == ScalarType.Bool
-                ? typeof(T) == typeof(bool) ? integer != 0 : null
-                : typeof(T) == typeof(long) ? integer
-                    : typeof(T) == typeof(int) ? checked((int)integer)
-                    : typeof(T) == typeof(byte) ? checked((byte)integer)
-                    : null;
-        return (T)(value ?? throw WrongType<T>(dtype));
+        if (dtype.IsFloatingPoint())
+        {
+            if (typeof(T) == typeof(double))
+                return (T)(object)number;
+            if (typeof(T) == typeof(float))
+                return (T)(object)(float)number;
+        }
+        else if (dtype == ScalarType.Bool)
+        {
+            if (typeof(T) == typeof(bool))
+                return (T)(object)(integer != 0);
+        }
+        else
+        {
+            if (typeof(T) == typeof(long))
+                return (T)(object)integer;
+            if (typeof(T) == typeof(int))
+                return (T)(object)checked((int)integer);
+            if (typeof(T) == typeof(byte))
+                return (T)(object)checked((byte)integer);
+        }
+
+        throw WrongType<T>(dtype);
     }
 
     /// <summary>All elements, row-major, from any device and layout.</summary>
@@ -91,7 +103,6 @@ public sealed partial class Tensor
             throw WrongType<T>(dtype);
     }
 
-    [SuppressMessage("Performance", "CA1822:Mark members as static", Justification = "Only thrown from instances.")]
-    private InvalidOperationException WrongType<T>(ScalarType dtype) =>
+    private static InvalidOperationException WrongType<T>(ScalarType dtype) =>
         new($"The tensor's element type is {dtype}; it cannot be read as {typeof(T).Name}. Convert it with To(ScalarType) first.");
 }
