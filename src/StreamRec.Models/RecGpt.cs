@@ -47,7 +47,7 @@ internal sealed class RecGpt : Module
     private readonly Embedding _positions;
     private readonly Embedding _segments;
     private readonly Dropout _dropout;
-    private readonly List<Block> _blocks = [];
+    private readonly ModuleList<Block> _blocks;
 
     /// <param name="config">Shapes.</param>
     /// <param name="itemRows">Items and padding.</param>
@@ -60,10 +60,7 @@ internal sealed class RecGpt : Module
         _positions = RegisterModule("position_embeddings", new Embedding(config.MaxLength, config.Hidden));
         _segments = RegisterModule("segment_embeddings", new Embedding(2, config.Hidden));
         _dropout = RegisterModule("dropout", new Dropout(config.Dropout));
-        for (var i = 0; i < config.Layers; i++)
-        {
-            _blocks.Add(RegisterModule($"layers.{i}", new Block(config)));
-        }
+        _blocks = RegisterModule("layers", new ModuleList<Block>(Enumerable.Range(0, config.Layers).Select(_ => new Block(config))));
 
         using var noGrad = NoGrad.Enter();
         foreach (var table in new[] { _items, _users, _positions, _segments })

@@ -144,7 +144,7 @@ public sealed class RecGptFamily : IModelFamily
         RecGptModel model, (string UserId, string[] Window)[] inputs, Vocabulary items, Vocabulary users)
     {
         var golden = new List<GoldenInput>(inputs.Length);
-        var windows = inputs.Select(input => WindowOf(input.UserId, input.Window, items, users)).ToArray();
+        var windows = inputs.Select(input => WindowOf(model, input.UserId, input.Window, items, users)).ToArray();
         model.Rank(windows, new float[items.Rows], row => row, (i, rows, scores) => golden.Add(new GoldenInput(
             inputs[i].UserId, inputs[i].Window, [.. rows.Select(row => items.Ids[row - 1])], [.. rows.Select(row => scores[row])])));
         return golden;
@@ -157,7 +157,7 @@ public sealed class RecGptFamily : IModelFamily
             throw new CheckpointRejectedException($"{model.Version}: the manifest has no golden inputs, so nothing proves that it computes what it computed when it was written");
         }
 
-        var windows = golden.Select(input => WindowOf(input.UserId, input.Window, items, users)).ToArray();
+        var windows = golden.Select(input => WindowOf(model, input.UserId, input.Window, items, users)).ToArray();
         var answered = new bool[golden.Count];
         model.Rank(windows, new float[items.Rows], row => row, (i, rows, scores) =>
         {
@@ -188,9 +188,10 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    private static RowWindow WindowOf(string userId, IReadOnlyList<string> window, Vocabulary items, Vocabulary users)
+    private static RowWindow WindowOf(
+        RecGptModel model, string userId, IReadOnlyList<string> window, Vocabulary items, Vocabulary users)
     {
-        var rows = window.Select(items.RowOf).Where(row => row != 0).ToArray();
+        var rows = window.Select(items.RowOf).Where(row => row != 0).TakeLast(model.Config.MaxLength).ToArray();
         return new RowWindow(users.RowOf(userId), rows, rows, GoldenK);
     }
 

@@ -27,7 +27,8 @@ internal class RecGptModel : IModel
     /// <inheritdoc/>
     public ModelVersion Version { get; }
 
-    protected RecGptConfig Config { get; }
+    /// <summary>Shapes.</summary>
+    public RecGptConfig Config { get; }
 
     protected Vocabulary Items { get; }
 

@@ -1,0 +1,235 @@
+using System.Text.Json;
+using StreamRec.Domain;
+
+namespace StreamRec.Models.Tests;
+
+public sealed class RecGptFamilyTests : IDisposable
+{
+    private static readonly JsonElement Recipe = JsonSerializer.Deserialize<JsonElement>(
+        """{"model":{"hidden":16,"layers":1,"heads":2,"feedForward":32,"maxLength":6,"dropout":0},"learningRate":0.01}""");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("streamrec-recgpt-").FullName;
+    private readonly Catalogue _catalogue = new();
+    private readonly RecGptFamily _family = new();
+
+    // Everybody walks round the same circle of 20 items, from different starts.
+    private readonly UserHistory[] _histories;
+
+    public RecGptFamilyTests()
+    {
+        for (var i = 0; i < 25; i++)
+        {
+            _catalogue.Add($"item-{i}");
+        }
+
+        _histories = [.. Enumerable.Range(0, 20).Select(u => new UserHistory($"user-{u}", [.. Enumerable.Range(u, 8).Select(i => i % 20)]))];
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [InlineData("full-softmax", 120)]
+    [InlineData("binary-cross-entropy", 600)]
+    public void Training_learns_what_comes_next(string loss, int steps)
+    {
+        using var model = Train(steps, loss);
+
+        Assert.All(_histories, history => Assert.Equal((history.Items[^1] + 1) % 20, Ask(model, history.UserId, history.Items)[0].Item));
+    }
+
+    [Fact]
+    public void A_saved_model_is_loaded_with_the_same_answers()
+    {
+        using var trained = Train(30);
+        var manifest = Save(trained);
+        using var loaded = _family.Load(_directory, manifest, _catalogue);
+
+        Assert.Equal("recgpt@7", loaded.Version.ToString());
+        foreach (var history in _histories)
+        {
+            var (expected, actual) = (Ask(trained, history.UserId, history.Items), Ask(loaded, history.UserId, history.Items));
+            Assert.Equal(expected.Select(item => item.Item), actual.Select(item => item.Item));
+        }
+    }
+
+    [Fact]
+    public void Lists_hold_no_masked_withdrawn_or_unknown_item_and_are_never_padded()
+    {
+        using var model = Train(30);
+        _catalogue.Describe("item-9", null, null, available: false);
+
+        var list = model.Recommend([new ModelQuery("user-0", new[] { 7, 8 }, new[] { 7, 8, 10, 10 }, 100)])[0];
+
+        Assert.Equal(16, list.Count);
+        Assert.Equal(list.Count, list.Select(item => item.Item).Distinct().Count());
+        Assert.DoesNotContain(list, item => item.Item is 7 or 8 or 9 or 10 || item.Item >= 20);
+        Assert.Equal(list.OrderByDescending(item => item.Score), list);
+    }
+
+    [Fact]
+    public void A_window_without_a_known_item_gets_no_list()
+    {
+        using var model = Train(1);
+        var later = _catalogue.Add("added after training");
+
+        var lists = model.Recommend([new ModelQuery("nobody", new[] { later }, default, 5), new ModelQuery("nobody", new[] { later, 3 }, default, 5)]);
+
+        Assert.Empty(lists[0]);
+        Assert.Equal(5, lists[1].Count);
+    }
+
+    [Fact]
+    public void A_batch_gives_the_lists_that_single_questions_give()
+    {
+        using var model = Train(30);
+        ModelQuery[] queries = [.. _histories.Select((h, i) => new ModelQuery(h.UserId, h.Items.AsMemory(0, 1 + (i % 8)), default, 5))];
+
+        var together = model.Recommend(queries);
+
+        for (var i = 0; i < queries.Length; i++)
+        {
+            Assert.Equal(model.Recommend([queries[i]])[0].Select(item => item.Item), together[i].Select(item => item.Item));
+        }
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_weights()
+    {
+        using var first = Train(20);
+        using var second = Train(20);
+
+        Assert.Equal(Ask(first, "user-3", [4, 5]), Ask(second, "user-3", [4, 5]));
+    }
+
+    [Fact]
+    public void A_child_keeps_its_parents_rows_and_gains_new_ones()
+    {
+        using var parent = Train(200);
+        Save(parent);
+        using var child = _family.Create(
+            Recipe, new TrainingVocabulary([22, 3, 24], ["newcomer"]), _directory, _catalogue, seed: 9);
+
+        Assert.Equal(Ask(parent, "user-5", [1, 2, 3])[0], Ask(child, "user-5", [1, 2, 3])[0]);
+        Assert.Contains(child.Recommend([new ModelQuery("newcomer", new[] { 22 }, default, 30)])[0], item => item.Item == 24);
+    }
+
+    [Fact]
+    public void A_parent_of_another_shape_is_refused_by_name()
+    {
+        using var parent = Train(1);
+        Save(parent);
+        var wider = JsonSerializer.Deserialize<JsonElement>("""{"model":{"hidden":32,"layers":1,"maxLength":6}}""");
+
+        var refused = Assert.Throws<ArgumentException>(() => _family.Create(wider, new TrainingVocabulary([1], []), _directory, _catalogue, 1));
+
+        Assert.Contains("the shape [21, 32], the parent has [21, 16]", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("use the parent's recipe", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"model":{"hidden":0}}""", "model.hidden is 0; it must be in [8, 4096].")]
+    [InlineData("""{"model":{"hidden":20,"heads":3}}""", "it must be a multiple of model.heads, 3.")]
+    [InlineData("""{"learningRate":-1}""", "learningRate is -1")]
+    [InlineData("""{"loss":"hinge"}""", "cannot be read")]
+    [InlineData("""{"modell":{}}""", "modell")]
+    public void A_recipe_with_a_fault_is_refused_by_key(string recipe, string reason)
+    {
+        var refused = Assert.Throws<ArgumentException>(() => _family.Create(
+            JsonSerializer.Deserialize<JsonElement>(recipe), new TrainingVocabulary([1], []), null, _catalogue, 1));
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nan", "holds a value that is not finite")]
+    [InlineData("shape", "expected Float32 [16, 16]")]
+    [InlineData("truncated", "model.safetensors")]
+    [InlineData("missing weights", "model.safetensors is missing")]
+    [InlineData("vocabulary row", "line 3 is not '3<tab>id'")]
+    [InlineData("vocabulary size", "item_embeddings.weight is Float32 [21, 16]; expected Float32 [20, 16]")]
+    [InlineData("golden", "does not reproduce")]
+    [InlineData("no golden", "no golden inputs")]
+    [InlineData("config", "model.layers is 0")]
+    public void A_checkpoint_with_a_fault_is_refused_with_its_reason(string fault, string reason)
+    {
+        using (var model = Train(5))
+        {
+            var manifest = Damage(fault, Save(model));
+            var refused = Assert.Throws<CheckpointRejectedException>(() => _family.Load(_directory, manifest, _catalogue));
+            Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private CheckpointManifest Damage(string fault, CheckpointManifest manifest)
+    {
+        var weights = Path.Combine(_directory, "model.safetensors");
+        var items = Path.Combine(_directory, "items.tsv");
+        switch (fault)
+        {
+            case "nan":
+                Weights.Rewrite(weights, "position_embeddings.weight", tensor => tensor * double.NaN);
+                break;
+            case "shape":
+                Weights.Rewrite(weights, "layers.0.mha.query_projection.weight", tensor => tensor.Narrow(0, 0, 15));
+                break;
+            case "truncated":
+                File.WriteAllBytes(weights, File.ReadAllBytes(weights)[..^1]);
+                break;
+            case "missing weights":
+                File.Delete(weights);
+                break;
+            case "vocabulary row":
+                File.WriteAllLines(items, File.ReadAllLines(items).Where((_, i) => i != 2));
+                break;
+            case "vocabulary size":
+                File.WriteAllLines(items, File.ReadAllLines(items)[..^1]);
+                break;
+            case "golden":
+                return manifest with { Golden = [manifest.Golden[0] with { Scores = [.. manifest.Golden[0].Scores.Select(s => s + 1)] }] };
+            case "no golden":
+                return manifest with { Golden = [] };
+            case "config":
+                return manifest with { Config = JsonSerializer.Deserialize<JsonElement>("""{"model":{"layers":0}}""") };
+        }
+
+        return manifest;
+    }
+
+    private ITrainableModel Train(int steps, string loss = "full-softmax")
+    {
+        var recipe = JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(Recipe)!;
+        recipe["loss"] = JsonSerializer.SerializeToElement(loss);
+        var model = _family.Create(
+            JsonSerializer.SerializeToElement(recipe),
+            new TrainingVocabulary([.. Enumerable.Range(0, 20)], [.. _histories.Select(h => h.UserId)]), null, _catalogue, seed: 3);
+        for (var i = 0; i < steps; i++)
+        {
+            model.TrainStep(_histories);
+        }
+
+        return model;
+    }
+
+    private CheckpointManifest Save(ITrainableModel model)
+    {
+        var content = model.Save(_directory, [_histories[0], _histories[7]]);
+        return new CheckpointManifest
+        {
+            Format = CheckpointManifest.CurrentFormat,
+            Family = "recgpt",
+            Version = 7,
+            Parent = null,
+            Created = DateTimeOffset.UnixEpoch,
+            CodeVersion = "test",
+            Seed = 3,
+            Config = content.Config,
+            TrainedAfter = 0,
+            TrainedUpTo = 0,
+            Files = new Dictionary<string, string>(),
+            Golden = content.Golden,
+            Metrics = new Dictionary<string, double>(),
+        };
+    }
+
+    private static IReadOnlyList<RankedItem> Ask(IModel model, string user, int[] window) =>
+        model.Recommend([new ModelQuery(user, window, window, 5)])[0];
+}
