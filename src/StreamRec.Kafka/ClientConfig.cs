@@ -100,6 +100,14 @@ internal static class ClientConfig
         return config;
     }
 
+    /// <summary>Errors that no repetition mends: permission and identity.</summary>
+    internal static bool NeverHeals(ErrorCode code) => code
+        is ErrorCode.TopicAuthorizationFailed
+        or ErrorCode.GroupAuthorizationFailed
+        or ErrorCode.ClusterAuthorizationFailed
+        or ErrorCode.SaslAuthenticationFailed
+        or ErrorCode.Local_Authentication;
+
     private static void Apply(Confluent.Kafka.ClientConfig config, KafkaClientOptions client)
     {
         foreach (var (key, value) in client.Config)

@@ -42,7 +42,7 @@ public sealed partial class KafkaIngest
         catch (Exception e)
         {
             // An exception must not unwind through native code; the loop throws it after this poll.
-            _rebalanceFailure = e;
+            _failure = e;
             return [];
         }
     }
@@ -74,7 +74,7 @@ public sealed partial class KafkaIngest
             {
                 return consumer.QueryWatermarkOffsets(partition, WatermarkTimeout);
             }
-            catch (KafkaException e) when (!e.Error.IsFatal && !NeverHeals(e.Error.Code))
+            catch (KafkaException e) when (!e.Error.IsFatal && !ClientConfig.NeverHeals(e.Error.Code))
             {
                 Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
                 stopping.WaitHandle.WaitOne(RetryInterval);
@@ -104,7 +104,7 @@ public sealed partial class KafkaIngest
         }
         catch (Exception e)
         {
-            _rebalanceFailure = e;
+            _failure = e;
         }
     }
 
@@ -129,7 +129,7 @@ public sealed partial class KafkaIngest
         {
             log = consumer.QueryWatermarkOffsets(partition.TopicPartition, WatermarkTimeout);
         }
-        catch (KafkaException e) when (!e.Error.IsFatal && !NeverHeals(e.Error.Code))
+        catch (KafkaException e) when (!e.Error.IsFatal && !ClientConfig.NeverHeals(e.Error.Code))
         {
             // Not answered now: the next tick asks again, and the partition stands still until then.
             Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
@@ -161,9 +161,9 @@ public sealed partial class KafkaIngest
 
     private void OnClientError(Error error)
     {
-        if (error.IsFatal || NeverHeals(error.Code))
+        if (error.IsFatal || ClientConfig.NeverHeals(error.Code))
         {
-            _rebalanceFailure ??= new KafkaException(error);
+            _failure ??= new KafkaException(error);
         }
         else
         {
@@ -171,19 +171,12 @@ public sealed partial class KafkaIngest
         }
     }
 
-    private void ThrowRebalanceFailure()
+    private void ThrowFailure()
     {
-        if (_rebalanceFailure is { } failure)
+        if (_failure is { } failure)
         {
-            _rebalanceFailure = null;
+            _failure = null;
             ExceptionDispatchInfo.Throw(failure);
         }
     }
-
-    private static bool NeverHeals(ErrorCode code) => code
-        is ErrorCode.TopicAuthorizationFailed
-        or ErrorCode.GroupAuthorizationFailed
-        or ErrorCode.ClusterAuthorizationFailed
-        or ErrorCode.SaslAuthenticationFailed
-        or ErrorCode.Local_Authentication;
 }

@@ -42,7 +42,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private long _consumed;
     private int _refused;
     private long _lastTick;
-    private Exception? _rebalanceFailure;
+    private Exception? _failure;
 
     /// <param name="cluster">The Kafka to read from.</param>
     /// <param name="options">Valid settings.</param>
@@ -130,7 +130,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
                 consumer.Close();
             }
 
-            ThrowRebalanceFailure();
+            ThrowFailure();
         }
         catch (Exception e)
         {
@@ -142,7 +142,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private void Turn(IConsumer<byte[], byte[]> consumer)
     {
         var record = Poll(consumer, PollTimeout());
-        ThrowRebalanceFailure();
+        ThrowFailure();
         if (record is not null)
         {
             Accept(consumer, record);
@@ -194,7 +194,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
 
             return null;
         }
-        catch (ConsumeException e) when (!e.Error.IsFatal && !NeverHeals(e.Error.Code))
+        catch (ConsumeException e) when (!e.Error.IsFatal && !ClientConfig.NeverHeals(e.Error.Code))
         {
             // librdkafka goes on by itself after everything that is neither fatal nor a matter of permission.
             Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
