@@ -36,7 +36,7 @@ public sealed record PartitionLease(SourcePartition Source, long Epoch, long Nex
 
 /// <summary>Figures for people.</summary>
 /// <param name="Interactions">Interactions stored.</param>
-/// <param name="Users">Users with at least one saved state or interaction.</param>
+/// <param name="Users">Users with a saved state; states are written behind, so the newest users are not counted yet.</param>
 /// <param name="Items">Items with a number.</param>
 /// <param name="Segments">Segments stored.</param>
 /// <param name="Position">Position of the newest segment, 0 when empty.</param>

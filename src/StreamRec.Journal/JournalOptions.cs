@@ -1,0 +1,32 @@
+namespace StreamRec.Journal;
+
+/// <summary>When a commit counts as durable.</summary>
+public enum JournalSynchronous
+{
+    /// <summary>Every commit is synced before it is acknowledged: survives kill -9 and power loss.</summary>
+    Full,
+
+    /// <summary>Commits are synced at checkpoints only: survives kill -9, but a power loss may take the last commits with it.</summary>
+    Normal,
+}
+
+/// <summary>Settings of the journal, section <c>Journal</c>.</summary>
+public sealed record JournalOptions
+{
+    public const string SectionName = "Journal";
+
+    /// <summary>The SQLite file; its folder is created. <c>-wal</c>, <c>-shm</c> and <c>.lock</c> stand beside it. Relative to the working directory.</summary>
+    public string Path { get; init; } = System.IO.Path.Combine("data", "journal.db");
+
+    /// <summary>How many items may get a number, 1 to 2^29; one more is refused with <see cref="Domain.CatalogueFullException"/>.</summary>
+    public int MaxItems { get; init; } = 10_000_000;
+
+    /// <summary>
+    /// How many appends, saves and acquisitions may wait for the writer, 1 to 65,536, and so how many can share one commit.
+    /// Past it callers wait: a shard has few in flight, so the default is never reached by less than a hundred shards.
+    /// </summary>
+    public int CommitQueue { get; init; } = 1024;
+
+    /// <summary>What an acknowledgement promises.</summary>
+    public JournalSynchronous Synchronous { get; init; } = JournalSynchronous.Full;
+}

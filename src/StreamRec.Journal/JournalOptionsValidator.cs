@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Options;
+using StreamRec.Domain;
+
+namespace StreamRec.Journal;
+
+/// <summary>Refuses settings outside their range when the host starts, and when a journal is opened without a host.</summary>
+public sealed class JournalOptionsValidator : IValidateOptions<JournalOptions>
+{
+    private const int MaxCommitQueue = 65_536;
+
+    public ValidateOptionsResult Validate(string? name, JournalOptions options)
+    {
+        var failures = new List<string>();
+        if (string.IsNullOrWhiteSpace(options.Path))
+        {
+            failures.Add("Journal:Path is empty; it must name a file, such as data/journal.db.");
+        }
+
+        if (options.MaxItems is < 1 or > SequenceEntry.MaxItems)
+        {
+            failures.Add($"Journal:MaxItems is {options.MaxItems}; it must be in [1, {SequenceEntry.MaxItems}].");
+        }
+
+        if (options.CommitQueue is < 1 or > MaxCommitQueue)
+        {
+            failures.Add($"Journal:CommitQueue is {options.CommitQueue}; it must be in [1, {MaxCommitQueue}].");
+        }
+
+        if (!Enum.IsDefined(options.Synchronous))
+        {
+            failures.Add($"Journal:Synchronous is {options.Synchronous}; it must be Full or Normal.");
+        }
+
+        return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
+    }
+}

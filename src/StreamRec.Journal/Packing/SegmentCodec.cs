@@ -1,0 +1,188 @@
+using System.Buffers.Binary;
+using StreamRec.Domain;
+
+namespace StreamRec.Journal.Packing;
+
+/// <summary>Packs a segment into one blob: a dictionary of its users, then a column per field, then a checksum. About 20 bytes an interaction.</summary>
+/// <remarks>
+/// Format 1: format (1 byte), flags (1), users, entries, first offset, next - first, next - completed (varints);
+/// the users as length-prefixed UTF-8, first so that a search for one user reads nothing else;
+/// then the columns user (0 = the next user not met yet, else index + 1), item (varints), type (4 bits each),
+/// offset (varint of the step minus one; only the first when they are dense), timestamp (zigzag of the difference),
+/// value (bitmap, then the doubles that exist), event id (bitmap, then the texts that exist), and CRC-32C of everything before.
+/// </remarks>
+internal static partial class SegmentCodec
+{
+    private const byte Format = 1;
+    private const int MaxType = 7;
+
+    // user, item, half a type and timestamp: what an entry takes at the very least, in whole bytes.
+    private const int MinEntryBytes = 3;
+    private const int MinUserBytes = 1;
+
+    [Flags]
+    private enum Has : byte
+    {
+        Nothing = 0,
+        Values = 1,
+        EventIds = 2,
+
+        /// <summary>No gaps between the entries' offsets: only the first is stored.</summary>
+        DenseOffsets = 4,
+        All = Values | EventIds | DenseOffsets,
+    }
+
+    /// <summary>The packed segment in a pooled buffer that the caller disposes.</summary>
+    /// <exception cref="ArgumentException">The segment breaks a rule of <see cref="Segment"/>; what it says names the entry.</exception>
+    public static PackedWriter Pack(Segment segment)
+    {
+        var has = Inspect(segment);
+        var writer = new PackedWriter(Capacity(segment));
+        try
+        {
+            writer.Byte(Format);
+            writer.Byte((byte)has);
+            writer.Varint((ulong)segment.Users.Count);
+            writer.Varint((ulong)segment.Entries.Count);
+            writer.Varint((ulong)segment.FirstOffset);
+            writer.Varint((ulong)(segment.NextOffset - segment.FirstOffset));
+            writer.Varint((ulong)(segment.NextOffset - segment.CompletedOffset));
+            foreach (var user in segment.Users)
+            {
+                writer.Text(user);
+            }
+
+            PackColumns(segment, has, writer);
+            writer.Checksum(0, seed: 0);
+            return writer;
+        }
+        catch
+        {
+            writer.Dispose();
+            throw;
+        }
+    }
+
+    private static Has Inspect(Segment segment)
+    {
+        if (segment.FirstOffset < 0 || segment.NextOffset < segment.FirstOffset || segment.CompletedOffset < 0
+            || segment.CompletedOffset > segment.NextOffset)
+        {
+            throw new ArgumentException(
+                $"A segment runs from offset {segment.FirstOffset} to {segment.NextOffset}, completed {segment.CompletedOffset}; "
+                + "0 <= first <= next and 0 <= completed <= next must hold.",
+                nameof(segment));
+        }
+
+        var entries = segment.Entries;
+        var has = Has.DenseOffsets;
+        var least = segment.FirstOffset;
+        for (var i = 0; i < entries.Count; i++)
+        {
+            var entry = entries[i];
+            if ((uint)entry.User >= (uint)segment.Users.Count || (uint)entry.Item >= SequenceEntry.MaxItems
+                || (int)entry.Type > MaxType || entry.Offset < least || entry.Offset >= segment.NextOffset)
+            {
+                throw new ArgumentException(
+                    $"Entry {i} is user {entry.User} of {segment.Users.Count}, item {entry.Item}, type {entry.Type}, offset {entry.Offset}; "
+                    + $"offsets must ascend within [{least}, {segment.NextOffset}), the others lie in their ranges.",
+                    nameof(segment));
+            }
+
+            has |= double.IsNaN(entry.Value) ? Has.Nothing : Has.Values;
+            has |= entry.EventId is null ? Has.Nothing : Has.EventIds;
+            has &= i > 0 && entry.Offset != least ? ~Has.DenseOffsets : Has.All;
+            least = entry.Offset + 1;
+        }
+
+        return has;
+    }
+
+    // The worst case of every field, so that the writer never grows; UTF-16 becomes at most three bytes a unit.
+    private static int Capacity(Segment segment)
+    {
+        var capacity = 128L + (long)segment.Entries.Count * (4 * PackedWriter.MaxVarint + sizeof(double) + 1);
+        foreach (var user in segment.Users)
+        {
+            capacity += PackedWriter.MaxVarint + 3L * user.Length;
+        }
+
+        foreach (var entry in segment.Entries)
+        {
+            capacity += entry.EventId is { } id ? PackedWriter.MaxVarint + 3L * id.Length : 0;
+        }
+
+        return capacity <= Array.MaxLength
+            ? (int)capacity
+            : throw new ArgumentException($"A segment of {segment.Entries.Count} entries does not fit {Array.MaxLength} bytes; append it in pieces.", nameof(segment));
+    }
+
+    private static void PackColumns(Segment segment, Has has, PackedWriter writer)
+    {
+        var entries = segment.Entries as SegmentEntry[] ?? segment.Entries.ToArray();
+        var met = 0;
+        foreach (var entry in entries)
+        {
+            writer.Varint(entry.User == met ? 0 : (ulong)entry.User + 1);
+            met = Math.Max(met, entry.User + 1);
+        }
+
+        foreach (var entry in entries)
+        {
+            writer.Varint((ulong)entry.Item);
+        }
+
+        var types = writer.Block((entries.Length + 1) / 2);
+        for (var i = 0; i < entries.Length; i++)
+        {
+            types[i / 2] |= (byte)((int)entries[i].Type << (i % 2 * 4));
+        }
+
+        var least = segment.FirstOffset;
+        foreach (var entry in has.HasFlag(Has.DenseOffsets) ? entries.AsSpan(0, Math.Min(1, entries.Length)) : entries)
+        {
+            writer.Varint((ulong)(entry.Offset - least));
+            least = entry.Offset + 1;
+        }
+
+        var before = 0L;
+        foreach (var entry in entries)
+        {
+            writer.Zigzag(entry.TimestampMs - before);
+            before = entry.TimestampMs;
+        }
+
+        if (has.HasFlag(Has.Values))
+        {
+            PackBitmap(entries, entry => !double.IsNaN(entry.Value), writer);
+            foreach (var entry in entries)
+            {
+                if (!double.IsNaN(entry.Value))
+                {
+                    BinaryPrimitives.WriteDoubleLittleEndian(writer.Block(sizeof(double)), entry.Value);
+                }
+            }
+        }
+
+        if (has.HasFlag(Has.EventIds))
+        {
+            PackBitmap(entries, entry => entry.EventId is not null, writer);
+            foreach (var entry in entries)
+            {
+                if (entry.EventId is { } id)
+                {
+                    writer.Text(id);
+                }
+            }
+        }
+    }
+
+    private static void PackBitmap(SegmentEntry[] entries, Func<SegmentEntry, bool> isSet, PackedWriter writer)
+    {
+        var bitmap = writer.Block((entries.Length + 7) / 8);
+        for (var i = 0; i < entries.Length; i++)
+        {
+            bitmap[i / 8] |= (byte)(isSet(entries[i]) ? 1 << (i % 8) : 0);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using StreamRec.Journal.Packing;
+
+namespace StreamRec.Journal.Sqlite;
+
+/// <summary>Which segments name a user: only their dictionaries are read.</summary>
+internal static class SegmentSearch
+{
+    /// <summary>Positions above <paramref name="afterPosition"/>, ascending.</summary>
+    /// <param name="segments">Selects position and payload above the position ?1, ascending.</param>
+    /// <param name="userId">The user, UTF-8.</param>
+    /// <param name="afterPosition">Where to begin.</param>
+    /// <param name="cancellationToken">Checked at each segment.</param>
+    public static List<long> Find(SqliteStatement segments, ReadOnlySpan<byte> userId, long afterPosition, CancellationToken cancellationToken)
+    {
+        var positions = new List<long>();
+        try
+        {
+            segments.Bind(1, afterPosition);
+            while (segments.Step())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var position = segments.Int64(0);
+                if (SegmentCodec.Mentions(segments.Bytes(1), userId, position))
+                {
+                    positions.Add(position);
+                }
+            }
+
+            return positions;
+        }
+        finally
+        {
+            segments.Reset();
+        }
+    }
+}

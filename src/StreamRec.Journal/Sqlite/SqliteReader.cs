@@ -1,0 +1,149 @@
+using StreamRec.Domain;
+using StreamRec.Journal.Packing;
+
+namespace StreamRec.Journal.Sqlite;
+
+/// <summary>One reading connection with its prepared statements. Threading: one borrower at a time, see <see cref="ReaderPool"/>.</summary>
+internal sealed class SqliteReader : IDisposable
+{
+    private const int UsersPerSnapshot = 1024;
+    private const int SegmentsPerChunk = 64;
+    private const int BytesPerChunk = 1024 * 1024;
+    private const string SegmentColumns =
+        """
+        SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.count, s.payload
+        FROM segments s JOIN partitions p ON p.id = s.partition
+        """;
+
+    private readonly SqliteDatabase _database;
+    private readonly SqliteStatement _user;
+    private readonly SqliteStatement _segments;
+    private readonly SqliteStatement _segmentsOfPartition;
+    private readonly SqliteStatement _dictionaries;
+    private readonly SqliteStatement _total;
+
+    public SqliteReader(string path)
+    {
+        _database = SqliteDatabase.OpenReader(path);
+        _user = _database.Prepare("SELECT state FROM users WHERE user_id = ?1");
+        _segments = _database.Prepare(SegmentColumns + " WHERE s.position > ?1 AND s.position <= ?2 ORDER BY s.position");
+        _segmentsOfPartition = _database.Prepare(
+            SegmentColumns
+            + """
+               WHERE s.partition = (SELECT id FROM partitions WHERE topic = ?3 AND log = ?4 AND partition = ?5)
+                 AND s.position > ?1 AND s.position <= ?2 ORDER BY s.position
+              """);
+        _dictionaries = _database.Prepare("SELECT position, payload FROM segments WHERE position > ?1 AND position <= ?2 ORDER BY position");
+        _total = _database.Prepare("SELECT value FROM meta WHERE key = ?1");
+    }
+
+    public BehaviorSequence?[] LoadUsers(IReadOnlyList<string> userIds, CancellationToken cancellationToken)
+    {
+        var sequences = new BehaviorSequence?[userIds.Count];
+        for (var from = 0; from < userIds.Count; from += UsersPerSnapshot)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+
+            // One transaction takes the read lock once for many users; short ones let checkpoints and erasure through.
+            InSnapshot(() => LoadUsers(userIds, sequences, from, Math.Min(userIds.Count, from + UsersPerSnapshot)));
+        }
+
+        return sequences;
+    }
+
+    /// <summary>The next few segments above a position; none when there are no more.</summary>
+    public List<StoredSegment> ReadSegments(long afterPosition, long upToPosition, SourcePartition? source)
+    {
+        var statement = source is null ? _segments : _segmentsOfPartition;
+        statement.Bind(1, afterPosition).Bind(2, upToPosition);
+        if (source is { } partition)
+        {
+            statement.BindText(3, partition.Topic).BindText(4, partition.Log).Bind(5, partition.Partition);
+        }
+
+        var chunk = new List<StoredSegment>();
+        try
+        {
+            for (var bytes = 0; chunk.Count < SegmentsPerChunk && bytes < BytesPerChunk && statement.Step();)
+            {
+                bytes += statement.Bytes(7).Length;
+                chunk.Add(ReadSegment(statement));
+            }
+
+            return chunk;
+        }
+        finally
+        {
+            statement.Reset();
+        }
+    }
+
+    public List<long> SegmentsOf(string userId, long upToPosition, CancellationToken cancellationToken)
+    {
+        _dictionaries.Bind(2, upToPosition);
+        return SegmentSearch.Find(_dictionaries, PackedWriter.StrictUtf8.GetBytes(userId), 0, cancellationToken);
+    }
+
+    public (long Interactions, long Users, long Segments) Totals()
+    {
+        var totals = (0L, 0L, 0L);
+        InSnapshot(() => totals = (Total("interactions"), Total("users"), Total("segments")));
+        return totals;
+    }
+
+    public void Dispose() => _database.Dispose();
+
+    private void InSnapshot(Action read)
+    {
+        _database.Execute("BEGIN");
+        try
+        {
+            read();
+        }
+        finally
+        {
+            _database.Execute("COMMIT");
+        }
+    }
+
+    private void LoadUsers(IReadOnlyList<string> userIds, BehaviorSequence?[] sequences, int from, int to)
+    {
+        Span<byte> buffer = stackalloc byte[512];
+        for (var i = from; i < to; i++)
+        {
+            var userId = userIds[i];
+            var utf8 = PackedWriter.StrictUtf8.TryGetBytes(userId, buffer, out var length)
+                ? buffer[..length]
+                : PackedWriter.StrictUtf8.GetBytes(userId);
+            try
+            {
+                sequences[i] = _user.BindText(1, utf8).Step() ? SequenceCodec.Unpack(userId, utf8, _user.Bytes(0)) : null;
+            }
+            finally
+            {
+                _user.Reset();
+            }
+        }
+    }
+
+    private static StoredSegment ReadSegment(SqliteStatement row)
+    {
+        var position = row.Int64(0);
+        var segment = SegmentCodec.Unpack(row.Bytes(7), position);
+        if (segment.FirstOffset != row.Int64(4) || segment.NextOffset != row.Int64(5) || segment.Entries.Count != row.Int64(6))
+        {
+            throw new JournalCorruptException(
+                $"The segment at journal position {position} holds offsets {segment.FirstOffset} to {segment.NextOffset} and {segment.Entries.Count} "
+                + $"interactions, but its row says {row.Int64(4)} to {row.Int64(5)} and {row.Int64(6)}. Restore the journal from a backup.");
+        }
+
+        return new StoredSegment(position, new SourcePartition(row.Text(1), row.Text(2), (int)row.Int64(3)), segment);
+    }
+
+    private long Total(string key)
+    {
+        var total = _total.BindText(1, key).Step() ? _total.Int64(0) : 0;
+        _total.Reset();
+        return total;
+    }
+}

@@ -1,0 +1,239 @@
+using StreamRec.Domain;
+
+namespace StreamRec.Journal.Sqlite;
+
+/// <summary>The writer's side of the tables: prepared statements, and in memory the partitions, the totals and the newest position.</summary>
+/// <remarks>
+/// What a transaction changes in memory is written to the tables once, before it commits. When the commit fails, memory and tables
+/// differ and the journal is unusable. Threading: the writer's thread only, but for the constructor.
+/// </remarks>
+internal sealed partial class SqliteStore : IDisposable
+{
+    private const int CheckpointPages = 32 * 1024 * 1024 / SqliteDatabase.PageBytes;
+
+    private readonly SqliteDatabase _database;
+    private readonly Catalogue _catalogue;
+    private readonly Dictionary<SourcePartition, PartitionState> _partitions = [];
+    private readonly HashSet<PartitionState> _changedPartitions = [];
+    private readonly SqliteStatement _begin;
+    private readonly SqliteStatement _commit;
+    private readonly SqliteStatement _insertItem;
+    private readonly SqliteStatement _insertSegment;
+    private readonly SqliteStatement _updateUser;
+    private readonly SqliteStatement _insertUser;
+    private readonly SqliteStatement _writePartition;
+    private readonly SqliteStatement _writeTotal;
+    private int _persistedItems;
+    private Totals _totals;
+    private Totals _writtenTotals;
+    private int _pagesSinceCheckpoint;
+
+    public SqliteStore(SqliteDatabase database, Catalogue catalogue)
+    {
+        _database = database;
+        _catalogue = catalogue;
+        _begin = database.Prepare("BEGIN IMMEDIATE");
+        _commit = database.Prepare("COMMIT");
+        _insertItem = database.Prepare("INSERT INTO items (number, item_id) VALUES (?1, ?2)");
+        _insertSegment = database.Prepare(
+            "INSERT INTO segments (position, partition, first_offset, next_offset, count, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+        _updateUser = database.Prepare("UPDATE users SET state = ?2 WHERE user_id = ?1");
+        _insertUser = database.Prepare("INSERT INTO users (user_id, state) VALUES (?1, ?2)");
+        _writePartition = database.Prepare(
+            """
+            INSERT INTO partitions (id, topic, log, partition, epoch, next_offset, completed_offset, folded_position)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch,
+                next_offset = excluded.next_offset, completed_offset = excluded.completed_offset, folded_position = excluded.folded_position
+            """);
+        _writeTotal = database.Prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
+        _deleteUser = database.Prepare("DELETE FROM users WHERE user_id = ?1");
+        _findSegments = database.Prepare("SELECT position, payload FROM segments WHERE position > ?1 ORDER BY position");
+        _readSegment = database.Prepare("SELECT payload FROM segments WHERE position = ?1");
+        _rewriteSegment = database.Prepare("UPDATE segments SET count = ?2, payload = ?3 WHERE position = ?1");
+        _insertAudit = database.Prepare("INSERT INTO audit (at, action, detail) VALUES (?1, ?2, ?3)");
+        LoadItems();
+        LoadPartitions();
+        LoadTotals();
+    }
+
+    /// <summary>Position of the newest segment, 0 when there is none.</summary>
+    public long Position { get; private set; }
+
+    /// <summary>Whether items have numbers that are not in the table yet.</summary>
+    public bool HasNewItems => _persistedItems < _catalogue.Count;
+
+    public void Begin() => _begin.Run();
+
+    /// <summary>Every number given out so far: a segment of this transaction may use it.</summary>
+    public void InsertNewItems()
+    {
+        for (var count = _catalogue.Count; _persistedItems < count; _persistedItems++)
+        {
+            _insertItem.Bind(1, _persistedItems).BindText(2, _catalogue[_persistedItems].Id).Run();
+        }
+    }
+
+    /// <summary>The partition when the lease is its newest, else null.</summary>
+    public PartitionState? Find(PartitionLease lease) =>
+        _partitions.TryGetValue(lease.Source, out var partition) && partition.Epoch == lease.Epoch ? partition : null;
+
+    public long EpochOf(SourcePartition source) => _partitions.TryGetValue(source, out var partition) ? partition.Epoch : 0;
+
+    public PartitionLease Acquire(SourcePartition source)
+    {
+        if (!_partitions.TryGetValue(source, out var partition))
+        {
+            partition = new PartitionState(_partitions.Count + 1, source);
+            _partitions.Add(source, partition);
+        }
+
+        partition.Epoch++;
+        _changedPartitions.Add(partition);
+        return partition.Lease();
+    }
+
+    /// <summary>Adds a segment and moves the partition on; the segment's position.</summary>
+    public long Append(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
+    {
+        Position++;
+        _insertSegment.Bind(1, Position).Bind(2, partition.Id).Bind(3, segment.FirstOffset).Bind(4, segment.NextOffset)
+            .Bind(5, segment.Entries.Count).BindBlob(6, packed).Run();
+        _totals.Segments++;
+        _totals.Interactions += segment.Entries.Count;
+        partition.NextOffset = segment.NextOffset;
+        Complete(partition, segment.CompletedOffset);
+        return Position;
+    }
+
+    public void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state)
+    {
+        if (_updateUser.BindText(1, userId).BindBlob(2, state).Run() == 0)
+        {
+            _insertUser.BindText(1, userId).BindBlob(2, state).Run();
+            _totals.Users++;
+        }
+    }
+
+    public void Fold(PartitionState partition, long foldedPosition, long completedOffset)
+    {
+        partition.FoldedPosition = Math.Max(partition.FoldedPosition, foldedPosition);
+        Complete(partition, completedOffset);
+    }
+
+    /// <summary>Partitions and totals that the transaction changed, each once however many commands it has.</summary>
+    public void WriteChanges()
+    {
+        foreach (var partition in _changedPartitions)
+        {
+            _writePartition.Bind(1, partition.Id).BindText(2, partition.Source.Topic).BindText(3, partition.Source.Log)
+                .Bind(4, partition.Source.Partition).Bind(5, partition.Epoch).Bind(6, partition.NextOffset)
+                .Bind(7, partition.CompletedOffset).Bind(8, partition.FoldedPosition).Run();
+        }
+
+        _changedPartitions.Clear();
+        WriteTotal("interactions", _totals.Interactions, _writtenTotals.Interactions);
+        WriteTotal("segments", _totals.Segments, _writtenTotals.Segments);
+        WriteTotal("users", _totals.Users, _writtenTotals.Users);
+        _writtenTotals = _totals;
+    }
+
+    public void Commit()
+    {
+        _commit.Run();
+        _pagesSinceCheckpoint += _database.TakePagesWritten();
+    }
+
+    /// <summary>Copies the write-ahead log into the database file when it has grown; pages still in the log, 0 when all is well.</summary>
+    public int CheckpointWhenDue()
+    {
+        if (_pagesSinceCheckpoint < CheckpointPages)
+        {
+            return 0;
+        }
+
+        // A reader keeps part of the log only for as long as it reads a chunk, so the next time gets it; past four times, wait for it.
+        var pages = _pagesSinceCheckpoint;
+        if (_database.Checkpoint(truncate: pages >= 4 * CheckpointPages))
+        {
+            _pagesSinceCheckpoint = 0;
+            return 0;
+        }
+
+        return pages >= 4 * CheckpointPages ? pages : 0;
+    }
+
+    /// <summary>Empties the write-ahead log, so that nothing overwritten is left in it; false when a reader prevents that.</summary>
+    public bool TruncateWriteAheadLog() => _database.Checkpoint(truncate: true);
+
+    /// <inheritdoc cref="SqliteDatabase.LeaveWriteAheadLog"/>
+    public void LeaveWriteAheadLog() => _database.LeaveWriteAheadLog();
+
+    public void Dispose() => _database.Dispose();
+
+    private void Complete(PartitionState partition, long completedOffset)
+    {
+        // Appends and saves of one shard may overtake each other; what was completed stays completed.
+        partition.CompletedOffset = Math.Max(partition.CompletedOffset, completedOffset);
+        _changedPartitions.Add(partition);
+    }
+
+    private void WriteTotal(string key, long value, long written)
+    {
+        if (value != written)
+        {
+            _writeTotal.BindText(1, key).Bind(2, value).Run();
+        }
+    }
+
+    private void LoadItems()
+    {
+        var items = _database.Prepare("SELECT number, item_id FROM items ORDER BY number");
+        while (items.Step())
+        {
+            var (number, id) = (items.Int64(0), items.Text(1));
+            if (_catalogue.Add(id) != number)
+            {
+                throw new JournalCorruptException(
+                    $"Item number {number} is not the next one after {_persistedItems - 1}. Restore the journal from a backup.");
+            }
+
+            _persistedItems++;
+        }
+    }
+
+    private void LoadPartitions()
+    {
+        var rows = _database.Prepare(
+            "SELECT id, topic, log, partition, epoch, next_offset, completed_offset, folded_position FROM partitions ORDER BY id");
+        while (rows.Step())
+        {
+            var source = new SourcePartition(rows.Text(1), rows.Text(2), (int)rows.Int64(3));
+            _partitions.Add(source, new PartitionState(rows.Int64(0), source)
+            {
+                Epoch = rows.Int64(4),
+                NextOffset = rows.Int64(5),
+                CompletedOffset = rows.Int64(6),
+                FoldedPosition = rows.Int64(7),
+            });
+        }
+    }
+
+    private void LoadTotals()
+    {
+        Position = _database.Int64("SELECT MAX(position) FROM segments");
+        _totals = new Totals
+        {
+            Interactions = _database.Int64("SELECT value FROM meta WHERE key = 'interactions'"),
+            Segments = _database.Int64("SELECT value FROM meta WHERE key = 'segments'"),
+            Users = _database.Int64("SELECT value FROM meta WHERE key = 'users'"),
+        };
+        _writtenTotals = _totals;
+    }
+
+    private struct Totals
+    {
+        public long Interactions;
+        public long Segments;
+        public long Users;
+    }
+}

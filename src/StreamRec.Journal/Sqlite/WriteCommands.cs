@@ -1,0 +1,135 @@
+using StreamRec.Domain;
+using StreamRec.Journal.Packing;
+
+namespace StreamRec.Journal.Sqlite;
+
+/// <summary><see cref="IJournal.AcquireAsync"/></summary>
+internal sealed class AcquireCommand(SourcePartition source) : WriteCommand<PartitionLease>
+{
+    public override void Apply(SqliteStore store) => Answer(store.Acquire(source));
+}
+
+/// <summary><see cref="IJournal.AppendAsync"/>; the segment is packed by the caller, so the writer only copies.</summary>
+internal sealed class AppendCommand(PartitionLease lease, Segment segment, PackedWriter packed) : WriteCommand<long>
+{
+    public override int Interactions => IsRefused ? 0 : segment.Entries.Count;
+
+    public override int Bytes { get; } = packed.Length;
+
+    public override void Apply(SqliteStore store)
+    {
+        var partition = store.Find(lease);
+        if (partition is null)
+        {
+            Refuse(Fenced(store, lease));
+        }
+        else if (partition.NextOffset != segment.FirstOffset)
+        {
+            Refuse(new FencedException(
+                $"The segment of {lease.Source} begins at offset {segment.FirstOffset}, but the journal's position is {partition.NextOffset}: acquire again."));
+        }
+        else
+        {
+            Answer(store.Append(partition, segment, packed.Written));
+        }
+
+        packed.Dispose();
+    }
+
+    public override void Fail(Exception exception)
+    {
+        packed.Dispose();
+        base.Fail(exception);
+    }
+}
+
+/// <summary><see cref="IJournal.SaveUsersAsync"/>; ids and states stand one after the other in one buffer.</summary>
+internal sealed class SaveCommand(
+    PartitionLease lease, PackedWriter packed, (int UserId, int State)[] lengths, long foldedPosition, long completedOffset)
+    : WriteCommand<bool>
+{
+    public override int Bytes { get; } = packed.Length;
+
+    /// <summary>Reads the sequences now, on the caller's thread: they may change as soon as this returns.</summary>
+    public static SaveCommand Pack(
+        PartitionLease lease, IReadOnlyCollection<BehaviorSequence> sequences, long foldedPosition, long completedOffset)
+    {
+        var packed = new PackedWriter(checked(sequences.Sum(s => SequenceCodec.PackedLength(s) + 3 * s.UserId.Length)));
+        try
+        {
+            var lengths = new (int UserId, int State)[sequences.Count];
+            var i = 0;
+            foreach (var sequence in sequences)
+            {
+                var from = packed.Length;
+                packed.Raw(sequence.UserId);
+                var userId = packed.Length - from;
+                SequenceCodec.Pack(sequence, packed.Written[from..], packed);
+                lengths[i++] = (userId, packed.Length - from - userId);
+            }
+
+            return new SaveCommand(lease, packed, lengths, foldedPosition, completedOffset);
+        }
+        catch
+        {
+            packed.Dispose();
+            throw;
+        }
+    }
+
+    public override void Apply(SqliteStore store)
+    {
+        var partition = store.Find(lease);
+        if (partition is null)
+        {
+            Refuse(Fenced(store, lease));
+        }
+        else if (foldedPosition > store.Position || completedOffset > partition.NextOffset)
+        {
+            Refuse(new ArgumentException(
+                $"States of {lease.Source} folded to position {foldedPosition} and completed to offset {completedOffset} are ahead of the journal, "
+                + $"which is at position {store.Position} and offset {partition.NextOffset}."));
+        }
+        else
+        {
+            var at = 0;
+            foreach (var (userId, state) in lengths)
+            {
+                store.SaveUser(packed.Written.Slice(at, userId), packed.Written.Slice(at + userId, state));
+                at += userId + state;
+            }
+
+            store.Fold(partition, foldedPosition, completedOffset);
+        }
+
+        packed.Dispose();
+    }
+
+    public override void Fail(Exception exception)
+    {
+        packed.Dispose();
+        base.Fail(exception);
+    }
+}
+
+/// <summary><see cref="IJournal.ForgetAsync"/>, after most segments were searched by a reader, so that the writer is held up briefly.</summary>
+internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at) : WriteCommand<ForgetReceipt>
+{
+    public override bool ErasesData => !IsRefused;
+
+    public override void Apply(SqliteStore store)
+    {
+        try
+        {
+            Answer(store.Forget(userId, found, searchedTo, at));
+        }
+        catch (JournalCorruptException e)
+        {
+            Refuse(e);
+        }
+    }
+
+    /// <summary>The removal is durable, but overwritten bytes are still in the write-ahead log: no receipt.</summary>
+    public void RefuseUntruncated() => Refuse(new IOException(
+        "The user is removed, but a reader outside this process keeps old data in the write-ahead log. End the backup or query, then forget again."));
+}
