@@ -1,0 +1,86 @@
+using StreamRec.Domain;
+
+namespace StreamRec.Users;
+
+/// <summary>Questions about single users, answered between turns; those that need the journal share one read.</summary>
+/// <remarks>
+/// A user who is only asked about does not become resident: another shard may be the one that changes it, and a copy kept here would go stale.
+/// </remarks>
+internal sealed partial class UserShard
+{
+    private async ValueTask<int> AnswerAsync(IReadOnlyList<ShardMessage> messages, int first, CancellationToken cancellationToken)
+    {
+        var end = first;
+        _missing.Clear();
+        _missingUsers.Clear();
+        while (end < messages.Count && messages[end] is ShardMessage.UserRequest request)
+        {
+            if (request is { Anyway: true } and not ShardMessage.Forget
+                && !_residents.TryFind(request.UserId, out int _)
+                && _missing.TryAdd(request.UserId, _missingUsers.Count))
+            {
+                _missingUsers.Add(request.UserId);
+            }
+
+            // Forgetting changes what the journal would answer: what comes after it is read after it.
+            end++;
+            if (request is ShardMessage.Forget)
+            {
+                break;
+            }
+        }
+
+        var loaded = _missingUsers.Count == 0 ? [] : await _journal.LoadUsersAsync(_missingUsers, cancellationToken);
+        for (var i = first; i < end; i++)
+        {
+            await AnswerAsync((ShardMessage.UserRequest)messages[i], loaded, cancellationToken);
+        }
+
+        return end;
+    }
+
+    private async ValueTask AnswerAsync(
+        ShardMessage.UserRequest request, IReadOnlyList<BehaviorSequence?> loaded, CancellationToken cancellationToken)
+    {
+        var resident = _residents.TryFind(request.UserId, out BehaviorSequence? state);
+        if (!resident && _missing.TryGetValue(request.UserId, out var index))
+        {
+            state = loaded[index];
+        }
+
+        var here = resident || request.Anyway;
+        switch (request)
+        {
+            case ShardMessage.Show show:
+                show.Found.Send(here ? new Found<UserSnapshot?>(UserSnapshot.Of(state)) : null);
+                break;
+            case ShardMessage.Recommend recommend when here:
+                await _finisher.TellAsync(
+                    new TurnFinisher.Message.Requested(recommend.Request.From(request.UserId, state)), cancellationToken);
+                recommend.Found.Send(new Found<bool>(true));
+                break;
+            case ShardMessage.Recommend recommend:
+                recommend.Found.Send(null);
+                break;
+            case ShardMessage.Forget forget:
+                forget.Found.Send(here ? new Found<ForgetReceipt>(await ForgetAsync(request.UserId, cancellationToken)) : null);
+                break;
+        }
+    }
+
+    /// <summary>
+    /// Blocks the shard until the journal is done: an interaction of the user applied meanwhile would build on a state that is being deleted.
+    /// Appends and the save under way finish first, or they would bring back what was removed.
+    /// </summary>
+    private async ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
+    {
+        await AwaitCommitsAsync(cancellationToken);
+        await EndSliceAsync();
+        if (_residents.TryFind(userId, out int slot))
+        {
+            _residents.Remove(slot);
+        }
+
+        return await _journal.ForgetAsync(userId, cancellationToken);
+    }
+}

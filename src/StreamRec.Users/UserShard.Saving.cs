@@ -1,0 +1,162 @@
+using StreamRec.Domain;
+
+namespace StreamRec.Users;
+
+/// <summary>Saves changed users behind the segments, and keeps the number of users in memory within the bound.</summary>
+/// <remarks>
+/// A round takes all users that are dirty at one durable position P and saves them in slices; when the last slice is durable, every segment
+/// at or below P is contained in saved states. Before each slice the shard waits for its outstanding appends, so a state never gets
+/// ahead of the journal, and turns go on while the slice is being written. A state saved at position p contains every segment of the
+/// partition at or below p, which is what recovery needs to know which entries to skip.
+/// </remarks>
+internal sealed partial class UserShard
+{
+    private readonly List<int> _slice = [];
+    private readonly List<BehaviorSequence> _sliceStates = [];
+    private List<int> _dirty = [];
+    private List<int> _round = [];
+    private int _roundNext;
+    private bool _roundOpen;
+    private bool _saveDue;
+    private long _roundPosition;
+    private long _durablePosition;
+    private long _foldedPosition;
+    private long _savedCompleted;
+    private Task _save = Task.CompletedTask;
+
+    private void MarkDirty(int slot)
+    {
+        if (_residents.ResidencyOf(slot) != Residency.Dirty)
+        {
+            _residents.SetResidency(slot, Residency.Dirty);
+            _dirty.Add(slot);
+        }
+    }
+
+    /// <summary>Goes on with the round, or begins one when it is due. Returns while the slice is being written.</summary>
+    private async ValueTask SaveStepAsync(CancellationToken cancellationToken)
+    {
+        if (!_save.IsCompleted)
+        {
+            return;
+        }
+
+        await EndSliceAsync();
+        if (!_roundOpen && !_saveDue)
+        {
+            return;
+        }
+
+        await AwaitCommitsAsync(cancellationToken);
+        if (_roundOpen || BeginRound())
+        {
+            BeginSlice(cancellationToken);
+        }
+    }
+
+    /// <summary>Saves until no user is dirty and the journal knows the completed offset.</summary>
+    private async ValueTask SaveAllAsync(CancellationToken cancellationToken)
+    {
+        do
+        {
+            await EndSliceAsync();
+            _saveDue = true;
+            await SaveStepAsync(cancellationToken);
+        }
+        while (_roundOpen);
+    }
+
+    private bool BeginRound()
+    {
+        _saveDue = false;
+        if (_dirty.Count == 0 && _durablePosition == _foldedPosition && _tracker.Completed == _savedCompleted)
+        {
+            return false;
+        }
+
+        (_dirty, _round) = (_round, _dirty);
+        _roundNext = 0;
+        _roundPosition = _durablePosition;
+        _roundOpen = true;
+        return true;
+    }
+
+    private void BeginSlice(CancellationToken cancellationToken)
+    {
+        while (_roundNext < _round.Count && _slice.Count < _options.SaveBatch)
+        {
+            // Not dirty: forgotten meanwhile, and the slot may have another user by now.
+            var slot = _round[_roundNext++];
+            if (_residents.ResidencyOf(slot) == Residency.Dirty)
+            {
+                var state = _residents[slot];
+                state.Position = Math.Max(state.Position, _durablePosition);
+                _residents.SetResidency(slot, Residency.Saving);
+                _slice.Add(slot);
+                _sliceStates.Add(state);
+            }
+        }
+
+        var folded = _roundNext == _round.Count ? _roundPosition : _foldedPosition;
+        _save = SaveSliceAsync(folded, _tracker.Completed, cancellationToken);
+    }
+
+    /// <summary>Writes one slice and wakes the shard for the next. The journal reads the states before its call returns.</summary>
+    private async Task SaveSliceAsync(long folded, long completed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _journal.SaveUsersAsync(_lease, _sliceStates, folded, completed, cancellationToken);
+            _foldedPosition = folded;
+            _savedCompleted = completed;
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
+            throw;
+        }
+
+        // Where the mailbox has no room the shard is at work and looks after the save at the end of its turn.
+        _self?.TryTell(new ShardMessage.Save(Due: false));
+    }
+
+    private async ValueTask EndSliceAsync()
+    {
+        await _save;
+        foreach (var slot in _slice)
+        {
+            if (_residents.ResidencyOf(slot) == Residency.Saving)
+            {
+                _residents.SetResidency(slot, Residency.Clean);
+            }
+        }
+
+        _slice.Clear();
+        _sliceStates.Clear();
+        if (_roundOpen && _roundNext == _round.Count)
+        {
+            _round.Clear();
+            _roundNext = 0;
+            _roundOpen = false;
+        }
+    }
+
+    /// <summary>Drops users until the bound holds; saves first when too few of them are saved. A sixteenth more, so that it is not needed every turn.</summary>
+    private async ValueTask KeepBoundAsync(CancellationToken cancellationToken)
+    {
+        var bound = _context.ResidentBound();
+        if (_residents.Count <= bound)
+        {
+            return;
+        }
+
+        var target = bound - bound / 16;
+        _residents.Evict(target);
+        if (_residents.Count > bound)
+        {
+            _context.Logger.SavingUnderPressure(_source, bound);
+            await SaveAllAsync(cancellationToken);
+            _residents.Evict(target);
+        }
+    }
+}
