@@ -28,6 +28,21 @@ public sealed class Popularity(Catalogue catalogue, TimeProvider time) : IIntera
         }
     }
 
+    /// <summary>Counts everything that a journal holds.</summary>
+    public async Task CountAsync(IJournal journal, CancellationToken cancellationToken)
+    {
+        await foreach (var stored in journal.ReadAsync(0, null, cancellationToken))
+        {
+            foreach (var entry in stored.Segment.Entries)
+            {
+                if (entry.Type != InteractionType.Impression)
+                {
+                    Count(entry.Item);
+                }
+            }
+        }
+    }
+
     /// <summary>Counts one interaction with an item.</summary>
     public void Count(int item)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
@@ -33,7 +34,9 @@ public sealed class Pipeline : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILoggerFactory _logs;
     private ActorRef<TrainerMessage>? _trainer;
+    [SuppressMessage("Usage", "CA2213", Justification = "Disposed by its entry on _stop.")]
     private KafkaIngest? _ingest;
+
     private TrainerState _training = new(null, null, 0);
 
     private Pipeline(StreamRecOptions options, TimeProvider time, ILoggerFactory logs)
@@ -150,17 +153,7 @@ public sealed class Pipeline : IAsyncDisposable
         Models.Swapped += _ => Figures.Swapped();
 
         var popularity = new Popularity(Journal.Catalogue, _time);
-        await foreach (var stored in Journal.ReadAsync(0, null, cancellationToken))
-        {
-            foreach (var entry in stored.Segment.Entries)
-            {
-                if (entry.Type != InteractionType.Impression)
-                {
-                    popularity.Count(entry.Item);
-                }
-            }
-        }
-
+        await popularity.CountAsync(Journal, cancellationToken);
         Prequential = new Prequential(
             (k, had) => popularity.Top(k, had), Options.Server.PrequentialWindow, Options.Server.PrequentialUsers);
         var deadLetters = new DeadLetters(Cluster, Options.Kafka, _time, _logs.CreateLogger<DeadLetters>(), Fail);
@@ -198,7 +191,7 @@ public sealed class Pipeline : IAsyncDisposable
         await catalogue.CaughtUp.WaitAsync(cancellationToken);
 
         var requests = new RequestReader(
-            Cluster, Options.Kafka, AnswerAsync, deadLetters, _logs.CreateLogger<RequestReader>(), Fail);
+            Cluster, Options.Kafka, AnswerAsync, deadLetters, _time, _logs.CreateLogger<RequestReader>(), Fail);
         await StartAsync(requests, requests.StartAsync, requests.StopAsync, cancellationToken);
 
         _ingest = new KafkaIngest(

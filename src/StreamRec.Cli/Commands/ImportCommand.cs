@@ -1,0 +1,118 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using StreamRec.Actors;
+using StreamRec.Cli.Files;
+using StreamRec.Domain;
+using StreamRec.Users;
+
+namespace StreamRec.Cli.Commands;
+
+/// <summary><c>streamrec import</c>: a file of interactions straight into the journal, without Kafka and without lists.</summary>
+/// <remarks>
+/// The file is a source partition of its own, named by its hash, with line order as offsets: an interrupted import goes on where it was,
+/// and importing a file twice changes nothing.
+/// </remarks>
+internal static class ImportCommand
+{
+    private const int BatchSize = 5_000;
+
+    public static Command Create()
+    {
+        var file = new Argument<string>("file") { Description = "S3-Rec sequences, MovieLens, RecBole .inter, csv, tsv or jsonl; plain or gz." };
+        var command = new Command("import", "Load a file's interactions into the journal of a server that is not running.") { file };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var options = Settings.Read(result);
+            using var logs = Settings.Logs(result);
+            var path = result.GetValue(file)!;
+            var interactions = InteractionFile.Read(path);
+            await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+            var before = (await data.Journal.StatisticsAsync(cancellationToken)).Interactions;
+            var failure = new TaskCompletionSource<Exception>();
+            await using var actors = new ActorSystem(TimeProvider.System, (_, exception) => failure.TrySetResult(exception));
+            await using var shards = new UserShards(
+                options.Users with { RecommendOn = RecommendOn.RequestsOnly }, data.Journal, new NoLists(), new NoObserver(), new NoOffsets(),
+                actors, (_, exception) => failure.TrySetResult(exception), TimeProvider.System, logs.CreateLogger<UserShards>());
+            var source = new SourcePartition("import", await HashAsync(path, cancellationToken), 0);
+            var from = await shards.OpenAsync(source, cancellationToken);
+            await Output.WithProgressAsync("importing", interactions.Count, "interactions", report =>
+                DeliverAsync(shards, source, interactions, from, failure.Task, report, cancellationToken));
+            await shards.CloseAsync(source, cancellationToken);
+            if (failure.Task.IsCompleted)
+            {
+                throw await failure.Task;
+            }
+
+            var after = await data.Journal.StatisticsAsync(cancellationToken);
+            if (Settings.AsJson(result))
+            {
+                Output.WriteJson(new { Read = interactions.Count, Added = after.Interactions - before, after.Interactions, after.Users, after.Items });
+            }
+            else
+            {
+                Console.WriteLine($"Added {after.Interactions - before:N0} of {interactions.Count:N0} interactions; the journal holds {after.Interactions:N0} of {after.Users:N0} users on {after.Items:N0} items.");
+            }
+
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static async Task<bool> DeliverAsync(
+        UserShards shards,
+        SourcePartition source,
+        IReadOnlyList<Interaction> interactions,
+        long from,
+        Task<Exception> failure,
+        Action<double> report,
+        CancellationToken cancellationToken)
+    {
+        for (var start = (int)from; start < interactions.Count && !failure.IsCompleted;)
+        {
+            var count = Math.Min(BatchSize, interactions.Count - start);
+            var batch = new IngestedInteraction[count];
+            for (var i = 0; i < count; i++)
+            {
+                batch[i] = new IngestedInteraction(start + i, interactions[start + i]);
+            }
+
+            var delivery = new InteractionBatch(source, start, start + count, batch, Task.CompletedTask);
+            while (!failure.IsCompleted && !shards.TryDeliver(delivery))
+            {
+                await Task.Delay(1, cancellationToken);
+            }
+
+            start += count;
+            report(start);
+        }
+
+        return true;
+    }
+
+    private static async Task<string> HashAsync(string path, CancellationToken cancellationToken)
+    {
+        await using var stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellationToken))[..16];
+    }
+
+    private sealed class NoLists : IListRequests
+    {
+        public ValueTask PostAsync(ListRequest request, CancellationToken cancellationToken) =>
+            throw new InvalidOperationException("An import asks for no lists.");
+    }
+
+    private sealed class NoObserver : IInteractionObserver
+    {
+        public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+        {
+        }
+    }
+
+    private sealed class NoOffsets : ICompletedOffsets
+    {
+        public void Completed(SourcePartition source, long nextOffset)
+        {
+        }
+    }
+}

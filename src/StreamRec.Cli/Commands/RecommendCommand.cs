@@ -1,0 +1,78 @@
+using System.CommandLine;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
+using StreamRec.Inference;
+using StreamRec.Server;
+using StreamRec.Server.Http;
+
+namespace StreamRec.Cli.Commands;
+
+/// <summary><c>streamrec recommend</c>: one user's list, now, from the running server or from the data at rest.</summary>
+internal static class RecommendCommand
+{
+    public static Command Create()
+    {
+        var user = new Argument<string>("user") { Description = "The user id." };
+        var k = new Option<int>("-k") { Description = "Items, 1 to 1000.", DefaultValueFactory = _ => 10 };
+        var command = new Command("recommend", "Show a user's list.") { user, k };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var options = Settings.Read(result);
+            using var logs = Settings.Logs(result);
+            var (id, count) = (result.GetValue(user)!, result.GetValue(k));
+            if (count is < 1 or > 1000)
+            {
+                throw new ArgumentException($"-k is {count}; it must be in [1, 1000].");
+            }
+
+            using var server = ServerClient.Find(options.Server.DataDirectory);
+            var list = server is not null
+                ? await server.GetAsync<ListView>(
+                    string.Create(CultureInfo.InvariantCulture, $"recommendations/{Uri.EscapeDataString(id)}?k={count}"), cancellationToken)
+                : await AtRestAsync(options, id, count, logs, cancellationToken);
+            if (Settings.AsJson(result))
+            {
+                Output.WriteJson(list);
+            }
+            else
+            {
+                Output.WriteTable(
+                    ["item", "rank", "score", "source", "title"],
+                    list.Items.Select(item => (IReadOnlyList<string>)
+                        [item.ItemId, $"{item.Rank}", item.Score.ToString("F3", CultureInfo.InvariantCulture), item.Source, item.Title ?? ""]));
+                Console.WriteLine($"{id}: {list.Sequence:N0} interactions, computed by {list.Model ?? "no model"}{(list.Fallback is null ? "" : $", fallback: {list.Fallback}")}.");
+            }
+
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static async Task<ListView> AtRestAsync(
+        StreamRecOptions options, string user, int k, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+        var catalogue = data.Journal.Catalogue;
+        var state = await data.FindUserAsync(user, options.Users.MaxSequence, cancellationToken);
+        var had = state?.Entries.ToArray().Where(e => e.Type != InteractionType.Impression).Select(e => e.Item).ToArray() ?? [];
+        var version = data.Models.Champion;
+        IReadOnlyList<RankedItem> items = [];
+        if (version is not null)
+        {
+            using var model = data.Models.Load(version);
+            items = model.Recommend([new ModelQuery(user, had, had, k)])[0];
+        }
+
+        var fallback = items.Count > 0 ? Fallback.None : version is null ? Fallback.NoModel : Fallback.ColdStart;
+        if (fallback != Fallback.None)
+        {
+            var popularity = new Popularity(catalogue, TimeProvider.System);
+            await popularity.CountAsync(data.Journal, cancellationToken);
+            items = popularity.Top(k, had);
+        }
+
+        return ListView.Of(
+            new Recommendation(user, state?.Count ?? 0, items, version, fallback, default, k, TimeProvider.System.GetUtcNow()), catalogue);
+    }
+}

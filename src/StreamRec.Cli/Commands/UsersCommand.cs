@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
+using StreamRec.Server.Http;
+
+namespace StreamRec.Cli.Commands;
+
+/// <summary><c>streamrec users show|forget</c>.</summary>
+internal static class UsersCommand
+{
+    private const int Shown = 20;
+
+    public static Command Create() => new("users", "One user: what is known, and forgetting it.") { Show(), Forget() };
+
+    private static Command Show()
+    {
+        var user = new Argument<string>("user") { Description = "The user id." };
+        var command = new Command("show", "What is known of a user.") { user };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var options = Settings.Read(result);
+            using var logs = Settings.Logs(result);
+            var id = result.GetValue(user)!;
+            using var server = ServerClient.Find(options.Server.DataDirectory);
+            UserView? view;
+            if (server is not null)
+            {
+                view = await server.GetAsync<UserView>($"users/{Uri.EscapeDataString(id)}", cancellationToken);
+            }
+            else
+            {
+                await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+                view = await data.FindUserAsync(id, options.Users.MaxSequence, cancellationToken) is { } state
+                    ? UserView.Of(id, state.Count, state.LastTimestampMs, state.Entries, data.Journal.Catalogue)
+                    : null;
+            }
+
+            if (view is null)
+            {
+                Console.Error.WriteLine($"Nothing is known of user '{id}'.");
+                return ExitCode.Failure;
+            }
+
+            if (Settings.AsJson(result))
+            {
+                Output.WriteJson(view);
+                return ExitCode.Success;
+            }
+
+            Output.WriteTable(
+                ["item", "type", "title"],
+                view.Sequence.TakeLast(Shown).Reverse().Select(e => (IReadOnlyList<string>)[e.ItemId, e.Type, e.Title ?? ""]));
+            Console.WriteLine($"{id}: {view.Interactions:N0} interactions, the newest at {view.LastAt.ToString("u", CultureInfo.InvariantCulture)}; shown are the last {Math.Min(Shown, view.Sequence.Count)}, newest first.");
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static Command Forget()
+    {
+        var user = new Argument<string>("user") { Description = "The user id." };
+        var command = new Command("forget", "Delete a user from memory and journal, for good.") { user };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var options = Settings.Read(result);
+            using var logs = Settings.Logs(result);
+            var id = result.GetValue(user)!;
+            using var server = ServerClient.Find(options.Server.DataDirectory);
+            ForgetReceipt receipt;
+            if (server is not null)
+            {
+                receipt = await server.DeleteAsync<ForgetReceipt>($"users/{Uri.EscapeDataString(id)}", cancellationToken);
+            }
+            else
+            {
+                await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+                receipt = await data.Journal.ForgetAsync(id, cancellationToken);
+            }
+
+            if (Settings.AsJson(result))
+            {
+                Output.WriteJson(receipt);
+            }
+            else
+            {
+                Console.WriteLine($"Forgotten: {receipt.Interactions:N0} interactions removed from {receipt.Segments:N0} segments. Receipt {receipt.UserFingerprint}.");
+            }
+
+            return ExitCode.Success;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,24 @@
+using System.CommandLine;
+using StreamRec.Cli;
+using StreamRec.Cli.Commands;
+
+var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out to Kafka, models that learn on the way.")
+{
+    DemoCommand.Create(),
+    ServeCommand.Create(),
+    BrokerCommand.Create(),
+    SimulateCommand.Create(),
+    ReplayCommand.Create(),
+    ImportCommand.Create(),
+    TrainCommand.Create(),
+    EvaluateCommand.Create(),
+    RecommendCommand.Create(),
+    ModelsCommand.Create(),
+    UsersCommand.Create(),
+    DoctorCommand.Create(),
+};
+Settings.AddTo(root);
+var result = root.Parse(args);
+return result.Errors.Count > 0
+    ? await result.InvokeAsync() == 0 ? ExitCode.Success : ExitCode.Usage
+    : await Failures.ExplainAsync(() => result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }));

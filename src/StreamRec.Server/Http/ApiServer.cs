@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
+using StreamRec.Inference;
+
+namespace StreamRec.Server.Http;
+
+/// <summary>The HTTP interface on loopback: lists, users, models, health, figures.</summary>
+/// <remarks>
+/// Bound to 127.0.0.1 and to no other address. Whatever changes something needs the token of <see cref="ServerAddress"/>, so that neither a web page
+/// nor another user of the machine can do it. Failures are RFC 9457 problems.
+/// </remarks>
+public sealed class ApiServer : IAsyncDisposable
+{
+    private const int MaxK = 1000;
+
+    private readonly WebApplication _app;
+    private readonly string _dataDirectory;
+
+    private ApiServer(WebApplication app, string dataDirectory, ServerAddress address)
+    {
+        _app = app;
+        _dataDirectory = dataDirectory;
+        Address = address;
+    }
+
+    /// <summary>Where it listens.</summary>
+    public ServerAddress Address { get; }
+
+    /// <summary>Starts listening and writes the address file.</summary>
+    public static async Task<ApiServer> StartAsync(Pipeline pipeline, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton(logs);
+        builder.Services.AddProblemDetails(problems => problems.CustomizeProblemDetails = Explain);
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = ViewJson.Options.PropertyNamingPolicy);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 1 << 20;
+            kestrel.Listen(IPAddress.Loopback, pipeline.Options.Server.HttpPort);
+        });
+        var app = builder.Build();
+        var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
+        app.UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf });
+        app.UseStatusCodePages();
+        app.Use((context, next) => Guard(context, next, token));
+        Map(app, pipeline);
+        await app.StartAsync(cancellationToken);
+
+        var data = pipeline.Options.Server.DataDirectory;
+        var address = new ServerAddress(new Uri(app.Urls.First()), token, Environment.ProcessId, pipeline.Cluster.BootstrapServers);
+        address.Write(data);
+        return new ApiServer(app, data, address);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        ServerAddress.Remove(_dataDirectory);
+        await _app.DisposeAsync();
+    }
+
+    private static void Map(WebApplication app, Pipeline pipeline)
+    {
+        var catalogue = pipeline.Journal.Catalogue;
+        app.MapGet("/health/live", () => Results.Text("alive"));
+        app.MapGet("/health/ready", () => pipeline.Failed.IsCompleted
+            ? Results.Problem(pipeline.Failed.Result.Message, statusCode: StatusCodes.Status503ServiceUnavailable)
+            : Results.Text("ready"));
+        app.MapGet("/figures", () => FiguresView.Of(pipeline));
+
+        app.MapGet("/recommendations/{user}", async (string user, int? k, CancellationToken cancellationToken) =>
+        {
+            if (k is < 1 or > MaxK)
+            {
+                return Problem($"k is {k}; it must be in [1, {MaxK}].");
+            }
+
+            return Results.Ok(ListView.Of(await pipeline.RecommendAsync(user, k ?? 10, [], cancellationToken), catalogue));
+        });
+        app.MapGet("/users/{user}", async (string user, CancellationToken cancellationToken) =>
+            await pipeline.Shards.GetUserAsync(user, cancellationToken) is { } found
+                ? Results.Ok(UserView.Of(found.UserId, found.Count, found.LastTimestampMs, found.Entries.Span, catalogue))
+                : Results.Problem("Nothing is known of this user.", statusCode: StatusCodes.Status404NotFound));
+        app.MapDelete("/users/{user}", async (string user, CancellationToken cancellationToken) =>
+            Results.Ok(await pipeline.Shards.ForgetAsync(user, cancellationToken)));
+
+        app.MapGet("/models", () => ModelViews.List(pipeline.Registry, pipeline.Models.Serving));
+        app.MapPost("/models/{family}/{version:int}/activate", (string family, int version) =>
+        {
+            var before = pipeline.Models.Serving;
+            var target = ModelRegistry.Parse(string.Create(CultureInfo.InvariantCulture, $"{family}@{version}"));
+            pipeline.Models.Activate(target);
+            return new SwapView(target.ToString(), before?.ToString());
+        });
+        app.MapPost("/models/rollback", () =>
+        {
+            var before = pipeline.Models.Serving;
+            return new SwapView(pipeline.Models.Rollback().ToString(), before?.ToString());
+        });
+        app.MapPost("/training", async (CancellationToken cancellationToken) =>
+        {
+            var report = await pipeline.TrainNowAsync(cancellationToken);
+            return new TrainingView(report.Version?.ToString(), report.Activated, report.Reason, report.Duration.TotalSeconds);
+        });
+    }
+
+    // A page of another site cannot read the token file, and a rebound host name is not one of ours.
+    private static Task Guard(HttpContext context, RequestDelegate next, string token)
+    {
+        if (context.Request.Host.Host is not ("127.0.0.1" or "localhost"))
+        {
+            return Results.Problem("The host name is not this server's; use 127.0.0.1.", statusCode: StatusCodes.Status421MisdirectedRequest)
+                .ExecuteAsync(context);
+        }
+
+        if (!HttpMethods.IsGet(context.Request.Method) && !HasToken(context.Request, token))
+        {
+            return Results.Problem(
+                    "This needs the header 'Authorization: Bearer <token>' with the token of server.json in the data directory.",
+                    statusCode: StatusCodes.Status401Unauthorized)
+                .ExecuteAsync(context);
+        }
+
+        return next(context);
+    }
+
+    private static bool HasToken(HttpRequest request, string token) =>
+        CryptographicOperations.FixedTimeEquals(
+            Encoding.UTF8.GetBytes(request.Headers.Authorization.ToString()), Encoding.UTF8.GetBytes($"Bearer {token}"));
+
+    // What the caller can mend is said; anything else is in the log only.
+    private static void Explain(ProblemDetailsContext context)
+    {
+        if (context.Exception is CheckpointRejectedException or ArgumentException)
+        {
+            context.ProblemDetails.Detail = context.Exception.Message;
+        }
+    }
+
+    private static int StatusOf(Exception exception) => exception switch
+    {
+        CheckpointRejectedException => StatusCodes.Status409Conflict,
+        ArgumentException => StatusCodes.Status400BadRequest,
+        _ => StatusCodes.Status500InternalServerError,
+    };
+
+    private static IResult Problem(string detail) => Results.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
+}
