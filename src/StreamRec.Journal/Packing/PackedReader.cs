@@ -118,6 +118,15 @@ internal ref struct PackedReader
         }
     }
 
+    /// <summary>Nothing but zeros may be left.</summary>
+    public readonly void EndWithZeros()
+    {
+        if (_bytes[_at..].ContainsAnyExcept((byte)0))
+        {
+            throw new MalformedException($"what is left behind byte {_at} is not zeros");
+        }
+    }
+
     private readonly MalformedException Short(int wanted) =>
         new($"{wanted} bytes are wanted at byte {_at}, but only {Left} are left");
 }

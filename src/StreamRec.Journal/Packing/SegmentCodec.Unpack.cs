@@ -96,10 +96,10 @@ internal static partial class SegmentCodec
         var entries = new SegmentEntry[entryCount];
         UnpackUsers(ref reader, userCount, entries);
         UnpackItemsAndTypes(ref reader, entries);
-        UnpackOffsets(ref reader, has, first, next, entries);
+        UnpackOffsets(ref reader, first, next, entries);
         UnpackTimestamps(ref reader, entries);
         UnpackValuesAndEventIds(ref reader, has, entries);
-        reader.End();
+        reader.EndWithZeros();
         return new Segment(first, next, completed, users, entries);
     }
 
@@ -137,20 +137,24 @@ internal static partial class SegmentCodec
         }
     }
 
-    private static void UnpackOffsets(ref PackedReader reader, Has has, long first, long next, SegmentEntry[] entries)
+    private static void UnpackOffsets(ref PackedReader reader, long first, long next, SegmentEntry[] entries)
     {
         var least = first;
-        for (var i = 0; i < entries.Length; i++)
+        for (var i = 0; i < entries.Length;)
         {
-            // Every step is bounded by what is left below `next`, so no sum can overflow.
-            var step = i > 0 && has.HasFlag(Has.DenseOffsets) ? 0 : reader.Number("an offset's step", long.MaxValue);
-            if (step >= next - least)
+            // Distance and length are each bounded by what is left below `next`, so no sum can overflow.
+            var step = reader.Number("the distance to a run of offsets", next - least);
+            var more = reader.Number("the length of a run of offsets", entries.Length - i - 1);
+            if (more >= next - least - step)
             {
-                throw new MalformedException($"the offset of entry {i} lies outside [{first}, {next})");
+                throw new MalformedException($"the offsets of entries {i} to {i + more} leave [{first}, {next})");
             }
 
-            entries[i] = entries[i] with { Offset = least + step };
-            least += step + 1;
+            for (least += step; more >= 0; more--)
+            {
+                entries[i] = entries[i] with { Offset = least++ };
+                i++;
+            }
         }
     }
 

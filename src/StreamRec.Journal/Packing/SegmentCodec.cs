@@ -8,8 +8,9 @@ namespace StreamRec.Journal.Packing;
 /// Format 1: format (1 byte), flags (1), users, entries, first offset, next - first, next - completed (varints);
 /// the users as length-prefixed UTF-8, first so that a search for one user reads nothing else;
 /// then the columns user (0 = the next user not met yet, else index + 1), item (varints), type (4 bits each),
-/// offset (varint of the step minus one; only the first when they are dense), timestamp (zigzag of the difference),
-/// value (bitmap, then the doubles that exist), event id (bitmap, then the texts that exist), and CRC-32C of everything before.
+/// offset (runs without a gap: distance to the run, its length minus one), timestamp (zigzag of the difference),
+/// value (bitmap, then the doubles that exist), event id (bitmap, then the texts that exist), zeros in a segment that
+/// was rewritten to its old length, and CRC-32C of everything before.
 /// </remarks>
 internal static partial class SegmentCodec
 {
@@ -26,18 +27,17 @@ internal static partial class SegmentCodec
         Nothing = 0,
         Values = 1,
         EventIds = 2,
-
-        /// <summary>No gaps between the entries' offsets: only the first is stored.</summary>
-        DenseOffsets = 4,
-        All = Values | EventIds | DenseOffsets,
+        All = Values | EventIds,
     }
 
     /// <summary>The packed segment in a pooled buffer that the caller disposes.</summary>
     /// <exception cref="ArgumentException">The segment breaks a rule of <see cref="Segment"/>; what it says names the entry.</exception>
-    public static PackedWriter Pack(Segment segment)
+    /// <param name="segment">The segment.</param>
+    /// <param name="length">Zeros fill it up to this length when it is shorter.</param>
+    public static PackedWriter Pack(Segment segment, int length = 0)
     {
         var has = Inspect(segment);
-        var writer = new PackedWriter(Capacity(segment));
+        var writer = new PackedWriter(Math.Max(length, Capacity(segment)));
         try
         {
             writer.Byte(Format);
@@ -53,6 +53,7 @@ internal static partial class SegmentCodec
             }
 
             PackColumns(segment, has, writer);
+            writer.Block(Math.Max(0, length - sizeof(uint) - writer.Length));
             writer.Checksum(0, seed: 0);
             return writer;
         }
@@ -75,7 +76,7 @@ internal static partial class SegmentCodec
         }
 
         var entries = segment.Entries;
-        var has = Has.DenseOffsets;
+        var has = Has.Nothing;
         var least = segment.FirstOffset;
         for (var i = 0; i < entries.Count; i++)
         {
@@ -91,7 +92,6 @@ internal static partial class SegmentCodec
 
             has |= double.IsNaN(entry.Value) ? Has.Nothing : Has.Values;
             has |= entry.EventId is null ? Has.Nothing : Has.EventIds;
-            has &= i > 0 && entry.Offset != least ? ~Has.DenseOffsets : Has.All;
             least = entry.Offset + 1;
         }
 
@@ -101,7 +101,7 @@ internal static partial class SegmentCodec
     // The worst case of every field, so that the writer never grows; UTF-16 becomes at most three bytes a unit.
     private static int Capacity(Segment segment)
     {
-        var capacity = 128L + (long)segment.Entries.Count * (4 * PackedWriter.MaxVarint + sizeof(double) + 1);
+        var capacity = 128L + (long)segment.Entries.Count * (5 * PackedWriter.MaxVarint + sizeof(double) + 1);
         foreach (var user in segment.Users)
         {
             capacity += PackedWriter.MaxVarint + 3L * user.Length;
@@ -138,13 +138,7 @@ internal static partial class SegmentCodec
             types[i / 2] |= (byte)((int)entries[i].Type << (i % 2 * 4));
         }
 
-        var least = segment.FirstOffset;
-        foreach (var entry in has.HasFlag(Has.DenseOffsets) ? entries.AsSpan(0, Math.Min(1, entries.Length)) : entries)
-        {
-            writer.Varint((ulong)(entry.Offset - least));
-            least = entry.Offset + 1;
-        }
-
+        PackOffsets(entries, segment.FirstOffset, writer);
         var before = 0L;
         foreach (var entry in entries)
         {
@@ -174,6 +168,22 @@ internal static partial class SegmentCodec
                     writer.Text(id);
                 }
             }
+        }
+    }
+
+    private static void PackOffsets(SegmentEntry[] entries, long least, PackedWriter writer)
+    {
+        for (var i = 0; i < entries.Length;)
+        {
+            var first = i++;
+            while (i < entries.Length && entries[i].Offset == entries[i - 1].Offset + 1)
+            {
+                i++;
+            }
+
+            writer.Varint((ulong)(entries[first].Offset - least));
+            writer.Varint((ulong)(i - first - 1));
+            least = entries[i - 1].Offset + 1;
         }
     }
 

@@ -156,7 +156,7 @@ internal sealed class CommitWriter : IAsyncDisposable
     {
         if (_group.Exists(command => command.ErasesData) && !_store.TruncateWriteAheadLog())
         {
-            _group.OfType<ForgetCommand>().ToList().ForEach(command => command.RefuseUntruncated());
+            _group.FindAll(command => command.ErasesData).ForEach(command => command.RefuseUnerased());
         }
     }
 

@@ -68,6 +68,16 @@ internal sealed class SqliteDatabase : IDisposable
         return value;
     }
 
+    /// <summary>Replaces a blob by one of the same length without moving its row.</summary>
+    public void Overwrite(string table, string column, long rowId, ReadOnlySpan<byte> value)
+    {
+        Check(Handle, raw.sqlite3_blob_open(Handle, "main", table, column, rowId, 1, out var blob));
+        using (blob)
+        {
+            Check(Handle, raw.sqlite3_blob_write(blob, value, 0));
+        }
+    }
+
     /// <summary>How many pages this connection has written since the last call.</summary>
     public int TakePagesWritten()
     {

@@ -20,17 +20,26 @@ public sealed class SqliteJournal : IJournal
     private readonly JournalLock _lock;
     private readonly CommitWriter _writer;
     private readonly ReaderPool _readers;
+    private readonly ResidueSearch _residue;
     private readonly Lock _catalogueGrowth = new();
     private int _disposed;
 
     private SqliteJournal(
-        JournalOptions options, string path, JournalLock journalLock, SqliteStore store, Catalogue catalogue, TimeProvider time, ILogger logger)
+        JournalOptions options,
+        string path,
+        JournalLock journalLock,
+        ResidueSearch residue,
+        SqliteStore store,
+        Catalogue catalogue,
+        TimeProvider time,
+        ILogger logger)
     {
         _path = path;
         _maxItems = options.MaxItems;
         _time = time;
         _logger = logger;
         _lock = journalLock;
+        _residue = residue;
         Catalogue = catalogue;
         _writer = new CommitWriter(store, path, options.CommitQueue, time, logger);
         _readers = new ReaderPool(path);
@@ -107,10 +116,16 @@ public sealed class SqliteJournal : IJournal
 
     public async ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
     {
+        ArgumentException.ThrowIfNullOrEmpty(userId);
         _writer.ThrowIfUnusable();
         var searchedTo = _writer.Position;
         var found = await _readers.ReadAsync(reader => reader.SegmentsOf(userId, searchedTo, cancellationToken), cancellationToken);
         var receipt = await _writer.SubmitAsync(new ForgetCommand(userId, found, searchedTo, _time.GetUtcNow()), cancellationToken);
+        if (await Task.Run(() => _residue.Finds(PackedWriter.StrictUtf8.GetBytes(userId), cancellationToken), cancellationToken))
+        {
+            await _writer.SubmitAsync(new RebuildUsersCommand(), cancellationToken);
+        }
+
         _logger.Forgotten(receipt.UserFingerprint, receipt.Interactions, receipt.Segments);
         return receipt;
     }
@@ -133,6 +148,7 @@ public sealed class SqliteJournal : IJournal
         await _writer.StopAsync();
         await _readers.DisposeAsync();
         await _writer.DisposeAsync();
+        _residue.Dispose();
         _lock.Dispose();
         _logger.Closed(_path);
     }
@@ -155,7 +171,7 @@ public sealed class SqliteJournal : IJournal
             var catalogue = new Catalogue();
             var store = new SqliteStore(database, catalogue);
             logger.Opened(path, SqliteDatabase.LibraryVersion, catalogue.Count, store.Position);
-            return new SqliteJournal(options, path, journalLock, store, catalogue, timeProvider, logger);
+            return new SqliteJournal(options, path, journalLock, new ResidueSearch(path), store, catalogue, timeProvider, logger);
         }
         catch
         {

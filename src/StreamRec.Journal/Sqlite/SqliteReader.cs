@@ -11,7 +11,7 @@ internal sealed class SqliteReader : IDisposable
     private const int BytesPerChunk = 1024 * 1024;
     private const string SegmentColumns =
         """
-        SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.count, s.payload
+        SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
         FROM segments s JOIN partitions p ON p.id = s.partition
         """;
 
@@ -66,7 +66,7 @@ internal sealed class SqliteReader : IDisposable
         {
             for (var bytes = 0; chunk.Count < SegmentsPerChunk && bytes < BytesPerChunk && statement.Step();)
             {
-                bytes += statement.Bytes(7).Length;
+                bytes += statement.Bytes(6).Length;
                 chunk.Add(ReadSegment(statement));
             }
 
@@ -129,12 +129,12 @@ internal sealed class SqliteReader : IDisposable
     private static StoredSegment ReadSegment(SqliteStatement row)
     {
         var position = row.Int64(0);
-        var segment = SegmentCodec.Unpack(row.Bytes(7), position);
-        if (segment.FirstOffset != row.Int64(4) || segment.NextOffset != row.Int64(5) || segment.Entries.Count != row.Int64(6))
+        var segment = SegmentCodec.Unpack(row.Bytes(6), position);
+        if (segment.FirstOffset != row.Int64(4) || segment.NextOffset != row.Int64(5))
         {
             throw new JournalCorruptException(
-                $"The segment at journal position {position} holds offsets {segment.FirstOffset} to {segment.NextOffset} and {segment.Entries.Count} "
-                + $"interactions, but its row says {row.Int64(4)} to {row.Int64(5)} and {row.Int64(6)}. Restore the journal from a backup.");
+                $"The segment at journal position {position} holds offsets {segment.FirstOffset} to {segment.NextOffset}, "
+                + $"but its row says {row.Int64(4)} to {row.Int64(5)}. Restore the journal from a backup.");
         }
 
         return new StoredSegment(position, new SourcePartition(row.Text(1), row.Text(2), (int)row.Int64(3)), segment);

@@ -5,6 +5,10 @@ using StreamRec.Journal.Packing;
 namespace StreamRec.Journal.Sqlite;
 
 /// <summary>Forgetting one user: the row goes, and every segment that names the user is rewritten without.</summary>
+/// <remarks>
+/// A segment is overwritten in place at its old length: an update to another length could make SQLite merge pages, which leaves
+/// copies of their neighbours, other users' segments, in unused parts of pages, where secure_delete does not reach.
+/// </remarks>
 internal sealed partial class SqliteStore
 {
     private readonly SqliteStatement _deleteUser;
@@ -38,6 +42,15 @@ internal sealed partial class SqliteStore
         }
     }
 
+    /// <summary>Writes the users into a new table and frees the old one, whose pages secure_delete zeroes together with all residue in them.</summary>
+    public void RebuildUsers() => _database.Execute(
+        """
+        CREATE TABLE users_rebuilt (user_id TEXT PRIMARY KEY, state BLOB NOT NULL);
+        INSERT INTO users_rebuilt (user_id, state) SELECT user_id, state FROM users ORDER BY user_id;
+        DROP TABLE users;
+        ALTER TABLE users_rebuilt RENAME TO users;
+        """);
+
     private ForgetReceipt Remove(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
     {
         var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
@@ -58,19 +71,29 @@ internal sealed partial class SqliteStore
 
     private int RewriteWithout(string userId, long position)
     {
-        var segment = ReadSegment(position);
+        var (segment, length) = ReadSegment(position);
         var without = SegmentCodec.Without(segment, userId);
-        using var packed = SegmentCodec.Pack(without);
-        _rewriteSegment.Bind(1, position).Bind(2, without.Entries.Count).BindBlob(3, packed.Written).Run();
+        using var packed = SegmentCodec.Pack(without, length);
+        if (packed.Length == length)
+        {
+            _database.Overwrite("segments", "payload", position, packed.Written);
+        }
+        else
+        {
+            // Offsets that fall into more runs can cost what the entries gave, in segments of many thousand entries.
+            _rewriteSegment.Bind(1, position).BindBlob(2, packed.Written).Run();
+        }
+
         return segment.Entries.Count - without.Entries.Count;
     }
 
-    private Segment ReadSegment(long position)
+    private (Segment Segment, int Length) ReadSegment(long position)
     {
         try
         {
             _readSegment.Bind(1, position).Step();
-            return SegmentCodec.Unpack(_readSegment.Bytes(0), position);
+            var packed = _readSegment.Bytes(0);
+            return (SegmentCodec.Unpack(packed, position), packed.Length);
         }
         finally
         {

@@ -9,7 +9,7 @@ namespace StreamRec.Journal.Sqlite;
 /// </remarks>
 internal sealed partial class SqliteStore : IDisposable
 {
-    private const int CheckpointPages = 32 * 1024 * 1024 / SqliteDatabase.PageBytes;
+    private const int CheckpointPages = 8 * 1024 * 1024 / SqliteDatabase.PageBytes;
 
     private readonly SqliteDatabase _database;
     private readonly Catalogue _catalogue;
@@ -36,7 +36,7 @@ internal sealed partial class SqliteStore : IDisposable
         _commit = database.Prepare("COMMIT");
         _insertItem = database.Prepare("INSERT INTO items (number, item_id) VALUES (?1, ?2)");
         _insertSegment = database.Prepare(
-            "INSERT INTO segments (position, partition, first_offset, next_offset, count, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+            "INSERT INTO segments (position, partition, first_offset, next_offset, payload) VALUES (?1, ?2, ?3, ?4, ?5)");
         _updateUser = database.Prepare("UPDATE users SET state = ?2 WHERE user_id = ?1");
         _insertUser = database.Prepare("INSERT INTO users (user_id, state) VALUES (?1, ?2)");
         _writePartition = database.Prepare(
@@ -49,7 +49,7 @@ internal sealed partial class SqliteStore : IDisposable
         _deleteUser = database.Prepare("DELETE FROM users WHERE user_id = ?1");
         _findSegments = database.Prepare("SELECT position, payload FROM segments WHERE position > ?1 ORDER BY position");
         _readSegment = database.Prepare("SELECT payload FROM segments WHERE position = ?1");
-        _rewriteSegment = database.Prepare("UPDATE segments SET count = ?2, payload = ?3 WHERE position = ?1");
+        _rewriteSegment = database.Prepare("UPDATE segments SET payload = ?2 WHERE position = ?1");
         _insertAudit = database.Prepare("INSERT INTO audit (at, action, detail) VALUES (?1, ?2, ?3)");
         LoadItems();
         LoadPartitions();
@@ -97,7 +97,7 @@ internal sealed partial class SqliteStore : IDisposable
     {
         Position++;
         _insertSegment.Bind(1, Position).Bind(2, partition.Id).Bind(3, segment.FirstOffset).Bind(4, segment.NextOffset)
-            .Bind(5, segment.Entries.Count).BindBlob(6, packed).Run();
+            .BindBlob(5, packed).Run();
         _totals.Segments++;
         _totals.Interactions += segment.Entries.Count;
         partition.NextOffset = segment.NextOffset;

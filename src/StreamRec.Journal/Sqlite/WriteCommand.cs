@@ -14,6 +14,11 @@ internal abstract class WriteCommand
     /// <summary>Whether overwritten data must be gone from the write-ahead log before the answer.</summary>
     public virtual bool ErasesData => false;
 
+    /// <summary>The change is durable, but overwritten data is still in the write-ahead log: no answer that says it is gone.</summary>
+    public virtual void RefuseUnerased()
+    {
+    }
+
     /// <summary>Changes the store, or refuses and changes nothing. An exception fails the whole transaction.</summary>
     public abstract void Apply(SqliteStore store);
 

@@ -112,10 +112,18 @@ internal sealed class SaveCommand(
     }
 }
 
-/// <summary><see cref="IJournal.ForgetAsync"/>, after most segments were searched by a reader, so that the writer is held up briefly.</summary>
-internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at) : WriteCommand<ForgetReceipt>
+/// <summary>A command after which old data must be nowhere.</summary>
+internal abstract class EraseCommand<TAnswer> : WriteCommand<TAnswer>
 {
     public override bool ErasesData => !IsRefused;
+
+    public override void RefuseUnerased() => Refuse(new IOException(
+        "The user is removed, but a reader outside this process keeps old data in the write-ahead log. End the backup or query, then forget again."));
+}
+
+/// <summary><see cref="IJournal.ForgetAsync"/>, after most segments were searched by a reader, so that the writer is held up briefly.</summary>
+internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at) : EraseCommand<ForgetReceipt>
+{
 
     public override void Apply(SqliteStore store)
     {
@@ -128,8 +136,10 @@ internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, lo
             Refuse(e);
         }
     }
+}
 
-    /// <summary>The removal is durable, but overwritten bytes are still in the write-ahead log: no receipt.</summary>
-    public void RefuseUntruncated() => Refuse(new IOException(
-        "The user is removed, but a reader outside this process keeps old data in the write-ahead log. End the backup or query, then forget again."));
+/// <summary>Clears what page splits left of deleted users, see <see cref="ResidueSearch"/>.</summary>
+internal sealed class RebuildUsersCommand : EraseCommand<bool>
+{
+    public override void Apply(SqliteStore store) => store.RebuildUsers();
 }
