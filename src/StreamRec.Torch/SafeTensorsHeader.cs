@@ -203,16 +203,14 @@ internal static class SafeTensorsHeader
                     $"Tensor '{entry.Name}': data_offsets begin at {entry.Begin}, which {fault}; they must begin at {position}.");
             }
 
-            if (entry.End > dataBytes)
-            {
-                throw new SafeTensorsException(
-                    $"Tensor '{entry.Name}': data_offsets end at {entry.End}, {entry.End - dataBytes} bytes beyond the {dataBytes} that the file has.");
-            }
-
             position = entry.End;
         }
 
         if (position != dataBytes)
-            throw new SafeTensorsException($"The tensors cover {position} bytes, but the file has {dataBytes} behind its header.");
+        {
+            var fault = position > dataBytes ? $"{position - dataBytes} are missing" : $"{dataBytes - position} are too many";
+            throw new SafeTensorsException(
+                $"The tensors cover {position} bytes, but the file has {dataBytes} behind its header: {fault}.");
+        }
     }
 }
