@@ -5,7 +5,8 @@ namespace StreamRec.Torch;
 /// <summary>Reads the JSON header of a safetensors file and believes none of it.</summary>
 /// <remarks>
 /// Format: 8 bytes little-endian header length N, N bytes of JSON, then the elements of all tensors without gaps
-/// (https://github.com/huggingface/safetensors, section Format). Refused besides what the format forbids: element types without a counterpart here.
+/// (https://github.com/huggingface/safetensors, section Format). Refused besides what the format forbids: element types
+/// without a counterpart here.
 /// </remarks>
 internal static class SafeTensorsHeader
 {
