@@ -3,7 +3,9 @@ namespace StreamRec.Torch;
 /// <summary>Adam (Kingma and Ba, ICLR 2015, algorithm 1); weight decay is added to the gradient, as in PyTorch.</summary>
 public sealed class Adam : Optimizer
 {
-    /// <param name="parameters">Names are used by <see cref="Optimizer.StateDict"/> only; a tensor that comes twice counts once.</param>
+    /// <param name="parameters">
+    /// Names are used by <see cref="Optimizer.StateDict"/> only; a tensor that comes twice counts once.
+    /// </param>
     /// <param name="learningRate">Step size.</param>
     /// <param name="beta1">Decay of the mean of gradients, in [0, 1).</param>
     /// <param name="beta2">Decay of the mean of squared gradients, in [0, 1).</param>

@@ -3,7 +3,9 @@ namespace StreamRec.Torch;
 /// <summary>Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2), as in PyTorch.</summary>
 public sealed class AdamW : Optimizer
 {
-    /// <param name="parameters">Names are used by <see cref="Optimizer.StateDict"/> only; a tensor that comes twice counts once.</param>
+    /// <param name="parameters">
+    /// Names are used by <see cref="Optimizer.StateDict"/> only; a tensor that comes twice counts once.
+    /// </param>
     /// <param name="learningRate">Step size.</param>
     /// <param name="beta1">Decay of the mean of gradients, in [0, 1).</param>
     /// <param name="beta2">Decay of the mean of squared gradients, in [0, 1).</param>

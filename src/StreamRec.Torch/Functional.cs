@@ -13,7 +13,9 @@ public enum Reduction
     Sum = 2,
 }
 
-/// <summary>Operations that models are made of, without parameters of their own. Names and semantics of torch.nn.functional.</summary>
+/// <summary>
+/// Operations that models are made of, without parameters of their own. Names and semantics of torch.nn.functional.
+/// </summary>
 public static class Functional
 {
     /// <summary>x W^T + b.</summary>
@@ -35,7 +37,10 @@ public static class Functional
     public static Tensor Embedding(Tensor weight, Tensor indices) =>
         Native.Own(Native.sr_embedding(weight.Handle, indices.Handle, out var result, out var error), result, error);
 
-    /// <summary>Each vector along the last dimension minus its mean, divided by its deviation, times weight plus bias (Ba et al. 2016).</summary>
+    /// <summary>
+    /// Each vector along the last dimension minus its mean, divided by its deviation, times weight plus bias (Ba et al.
+    /// 2016).
+    /// </summary>
     /// <param name="x"><c>[..., H]</c>.</param>
     /// <param name="weight"><c>[H]</c>, or null for 1.</param>
     /// <param name="bias"><c>[H]</c>, or null for 0.</param>

@@ -3,7 +3,10 @@ namespace StreamRec.Torch;
 /// <summary>Keeps a step bounded.</summary>
 public static class GradientClip
 {
-    /// <summary>Scales all gradients by one factor so that the norm over all of them together is at most <paramref name="maxNorm"/>.</summary>
+    /// <summary>
+    /// Scales all gradients by one factor so that the norm over all of them together is at most <paramref
+    /// name="maxNorm"/>.
+    /// </summary>
     /// <returns>The norm before; not finite when a gradient is not, and then the gradients are of no use.</returns>
     public static double ByNorm(IEnumerable<Tensor> parameters, double maxNorm)
     {

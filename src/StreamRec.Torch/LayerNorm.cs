@@ -1,6 +1,8 @@
 namespace StreamRec.Torch;
 
-/// <summary>Normalises the last dimension (Ba et al. 2016). Parameters <c>weight</c> [dim], ones, and <c>bias</c> [dim], zeros.</summary>
+/// <summary>
+/// Normalises the last dimension (Ba et al. 2016). Parameters <c>weight</c> [dim], ones, and <c>bias</c> [dim], zeros.
+/// </summary>
 public sealed class LayerNorm : Module
 {
     private readonly double _eps;

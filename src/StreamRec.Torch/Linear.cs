@@ -1,6 +1,9 @@
 namespace StreamRec.Torch;
 
-/// <summary>x W^T + b. Parameters <c>weight</c> [out, in] and <c>bias</c> [out], initialised as in PyTorch: uniform within 1 / sqrt(in).</summary>
+/// <summary>
+/// x W^T + b. Parameters <c>weight</c> [out, in] and <c>bias</c> [out], initialised as in PyTorch: uniform within 1 /
+/// sqrt(in).
+/// </summary>
 public sealed class Linear : Module
 {
     /// <param name="inFeatures">Size of the input's last dimension.</param>

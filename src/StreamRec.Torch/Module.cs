@@ -1,9 +1,14 @@
 namespace StreamRec.Torch;
 
-/// <summary>A part of a model: parameters that are trained, buffers that are only saved, and smaller modules, each under a name.</summary>
+/// <summary>
+/// A part of a model: parameters that are trained, buffers that are only saved, and smaller modules, each under a name.
+/// </summary>
 /// <remarks>
-/// Names joined by dots are the keys of a checkpoint, as in PyTorch (<c>blocks.0.attn.qkv.weight</c>), in the order of registration.
-/// Ownership: the module owns what is registered, outside all scopes, and frees it in <see cref="Dispose()"/>. Not thread-safe while it changes.
+/// Names joined by dots are the keys of a checkpoint, as in PyTorch (<c>blocks.0.attn.qkv.weight</c>), in the order of
+/// registration.
+/// Ownership: the module owns what is registered, outside all scopes, and frees it in <see cref="Dispose()"/>. Not
+/// thread-safe while it changes.
+/// Derived classes hold their layers in get-only properties: CA2213 takes fields for disposables that nobody frees.
 /// </remarks>
 public abstract class Module : IDisposable
 {
@@ -14,7 +19,9 @@ public abstract class Module : IDisposable
     /// <summary>Whether dropout and the like are active: true until <see cref="Train"/> says otherwise.</summary>
     public bool Training { get; private set; } = true;
 
-    /// <summary>The module's own and its parts' parameters with dotted names. One registered in two places (tied) comes twice.</summary>
+    /// <summary>
+    /// The module's own and its parts' parameters with dotted names. One registered in two places (tied) comes twice.
+    /// </summary>
     public IEnumerable<(string Name, Tensor Parameter)> NamedParameters() => Walk("", static module => module._parameters);
 
     /// <summary>Every parameter once.</summary>
@@ -63,7 +70,10 @@ public abstract class Module : IDisposable
     /// <summary>Training behaviour off.</summary>
     public void Eval() => Train(false);
 
-    /// <summary>Moves all parameters and buffers; the tensor objects stay the same ones. Gradients are dropped, optimisers have to be made afterwards.</summary>
+    /// <summary>
+    /// Moves all parameters and buffers; the tensor objects stay the same ones. Gradients are dropped, optimisers have
+    /// to be made afterwards.
+    /// </summary>
     public void To(Device device) => Replace(tensor => tensor.To(device));
 
     /// <summary>Converts the parameters and buffers that have a floating type; otherwise as <see cref="To(Device)"/>.</summary>

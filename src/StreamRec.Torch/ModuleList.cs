@@ -2,7 +2,10 @@ using System.Collections;
 
 namespace StreamRec.Torch;
 
-/// <summary>Modules in a row, named by their position: <c>RegisterModule("blocks", new ModuleList&lt;Block&gt;(blocks))</c> gives <c>blocks.0.…</c>.</summary>
+/// <summary>
+/// Modules in a row, named by their position: <c>RegisterModule("blocks", new ModuleList&lt;Block&gt;(blocks))</c>
+/// gives <c>blocks.0.…</c>.
+/// </summary>
 public sealed class ModuleList<T> : Module, IReadOnlyList<T>
     where T : Module
 {

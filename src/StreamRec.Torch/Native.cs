@@ -2,10 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace StreamRec.Torch;
 
-/// <summary>The C functions of native/: each returns 0, or 1 with an owned message that <see cref="Check"/> turns into an exception.</summary>
+/// <summary>
+/// The C functions of native/: each returns 0, or 1 with an owned message that <see cref="Check"/> turns into an
+/// exception.
+/// </summary>
 /// <remarks>
-/// Signatures repeat those of the .cpp files, in their order. Handle arguments are <see cref="TensorHandle"/>s, so that the marshaller keeps
-/// a tensor alive for the length of the call even when another thread disposes it. Results are raw and owned by the caller.
+/// Signatures repeat those of the .cpp files, in their order. Handle arguments are <see cref="TensorHandle"/>s, so that
+/// the marshaller keeps a tensor alive for the length of the call even when another thread disposes it. Results are raw
+/// and owned by the caller.
 /// </remarks>
 internal static partial class Native
 {

@@ -26,7 +26,9 @@ public sealed class NoGrad : IDisposable
     public static NoGrad Enter() => new();
 
     /// <summary>Back to what held before.</summary>
-    /// <exception cref="InvalidOperationException">Called from another thread than <see cref="Enter"/>, for example after an await.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Called from another thread than <see cref="Enter"/>, for example after an await.
+    /// </exception>
     public void Dispose()
     {
         if (_closed)

@@ -4,8 +4,9 @@ namespace StreamRec.Torch;
 
 /// <summary>Adam and AdamW: changes parameters by their gradients, with two running means for each.</summary>
 /// <remarks>
-/// The parameters stay the caller's; the optimiser owns its running means, outside all scopes. A parameter without a gradient is left alone and its
-/// step count stands still. One native call makes a step: a fused loop over contiguous float32 CPU elements, ATen operations otherwise. Not thread-safe.
+/// The parameters stay the caller's; the optimiser owns its running means, outside all scopes. A parameter without a
+/// gradient is left alone and its step count stands still. One native call makes a step: a fused loop over contiguous
+/// float32 CPU elements, ATen operations otherwise. Not thread-safe.
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
@@ -63,7 +64,10 @@ public abstract class Optimizer : IDisposable
         Native.Check(Native.sr_zero_grad(parameters.Native, _parameters.Length, out var error), error);
     }
 
-    /// <summary>The running means, not copies, as <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c>, and step counts as <c>step.NAME</c>, int64 [], the caller's.</summary>
+    /// <summary>
+    /// The running means, not copies, as <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c>, and step counts as
+    /// <c>step.NAME</c>, int64 [], the caller's.
+    /// </summary>
     public IReadOnlyDictionary<string, Tensor> StateDict()
     {
         EnsureState();

@@ -10,8 +10,14 @@ public sealed partial class SafeTensorsFile
 {
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes a new file, or replaces one, and returns when it is on the disk (the directory entry is the caller's to flush).</summary>
-    /// <remarks>As the reference implementation: wide element types first, then by name, so that every tensor is aligned; header padded to 8 bytes.</remarks>
+    /// <summary>
+    /// Writes a new file, or replaces one, and returns when it is on the disk (the directory entry is the caller's to
+    /// flush).
+    /// </summary>
+    /// <remarks>
+    /// As the reference implementation: wide element types first, then by name, so that every tensor is aligned; header
+    /// padded to 8 bytes.
+    /// </remarks>
     /// <param name="path">The file. Not replaced atomically: write beside and rename where that matters.</param>
     /// <param name="tensors">From any device and layout.</param>
     /// <param name="metadata">Pairs for <c>__metadata__</c>.</param>

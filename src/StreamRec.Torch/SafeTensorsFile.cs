@@ -3,11 +3,14 @@ using Microsoft.Win32.SafeHandles;
 
 namespace StreamRec.Torch;
 
-/// <summary>A safetensors file, open for reading: the header is checked completely before anything else is done with it.</summary>
+/// <summary>
+/// A safetensors file, open for reading: the header is checked completely before anything else is done with it.
+/// </summary>
 /// <remarks>
-/// Elements are read straight into the tensor's memory when they are asked for. The file is read, not mapped, so that one cut short meanwhile gives an
-/// exception and not a signal. Whatever the bytes are, the answer is a <see cref="SafeTensorsException"/>, an I/O exception or a correct tensor, and memory
-/// use is bounded by the file's own length. Threading: any thread.
+/// Elements are read straight into the tensor's memory when they are asked for. The file is read, not mapped, so that
+/// one cut short meanwhile gives an exception and not a signal. Whatever the bytes are, the answer is a <see
+/// cref="SafeTensorsException"/>, an I/O exception or a correct tensor, and memory use is bounded by the file's own
+/// length. Threading: any thread.
 /// </remarks>
 public sealed partial class SafeTensorsFile : IDisposable
 {
@@ -83,7 +86,9 @@ public sealed partial class SafeTensorsFile : IDisposable
         : throw new SafeTensorsException($"There is no tensor '{name}' in the file; it has {_entries.Count} others.");
 
     /// <summary>A tensor's elements, on the CPU; the caller's, or the innermost scope's.</summary>
-    /// <exception cref="SafeTensorsException">There is no tensor of this name, or the file was cut short since it was opened.</exception>
+    /// <exception cref="SafeTensorsException">
+    /// There is no tensor of this name, or the file was cut short since it was opened.
+    /// </exception>
     public unsafe Tensor Read(string name)
     {
         var entry = Entry(name);

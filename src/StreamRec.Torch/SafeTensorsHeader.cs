@@ -5,7 +5,8 @@ namespace StreamRec.Torch;
 /// <summary>Reads the JSON header of a safetensors file and believes none of it.</summary>
 /// <remarks>
 /// Format: 8 bytes little-endian header length N, N bytes of JSON, then the elements of all tensors without gaps
-/// (https://github.com/huggingface/safetensors, section Format). Refused besides what the format forbids: element types without a counterpart here.
+/// (https://github.com/huggingface/safetensors, section Format). Refused besides what the format forbids: element types
+/// without a counterpart here.
 /// </remarks>
 internal static class SafeTensorsHeader
 {
@@ -203,16 +204,14 @@ internal static class SafeTensorsHeader
                     $"Tensor '{entry.Name}': data_offsets begin at {entry.Begin}, which {fault}; they must begin at {position}.");
             }
 
-            if (entry.End > dataBytes)
-            {
-                throw new SafeTensorsException(
-                    $"Tensor '{entry.Name}': data_offsets end at {entry.End}, {entry.End - dataBytes} bytes beyond the {dataBytes} that the file has.");
-            }
-
             position = entry.End;
         }
 
         if (position != dataBytes)
-            throw new SafeTensorsException($"The tensors cover {position} bytes, but the file has {dataBytes} behind its header.");
+        {
+            var fault = position > dataBytes ? $"{position - dataBytes} are missing" : $"{dataBytes - position} are too many";
+            throw new SafeTensorsException(
+                $"The tensors cover {position} bytes, but the file has {dataBytes} behind its header: {fault}.");
+        }
     }
 }

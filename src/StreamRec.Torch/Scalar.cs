@@ -2,7 +2,10 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace StreamRec.Torch;
 
-/// <summary>A number given to an operation. It remembers whether it was an integer: <c>ids + 1</c> stays int64, <c>ids + 1.0</c> becomes float.</summary>
+/// <summary>
+/// A number given to an operation. It remembers whether it was an integer: <c>ids + 1</c> stays int64, <c>ids + 1.0</c>
+/// becomes float.
+/// </summary>
 /// <remarks>The default value means "none" where an operation allows that. Layout: <c>sr_scalar</c> in native/shim.h.</remarks>
 [SuppressMessage("Usage", "CA2225:Operator overloads have named alternates", Justification = "Only ever converted implicitly.")]
 public readonly record struct Scalar

@@ -6,32 +6,38 @@ public sealed partial class Tensor
     public Tensor Eq(Tensor other) =>
         Native.Own(Native.sr_eq(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Eq(Scalar value) => Native.Own(Native.sr_eq_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Eq(Scalar value) =>
+        Native.Own(Native.sr_eq_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor Ne(Tensor other) =>
         Native.Own(Native.sr_ne(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Ne(Scalar value) => Native.Own(Native.sr_ne_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Ne(Scalar value) =>
+        Native.Own(Native.sr_ne_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor Lt(Tensor other) =>
         Native.Own(Native.sr_lt(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Lt(Scalar value) => Native.Own(Native.sr_lt_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Lt(Scalar value) =>
+        Native.Own(Native.sr_lt_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor Le(Tensor other) =>
         Native.Own(Native.sr_le(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Le(Scalar value) => Native.Own(Native.sr_le_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Le(Scalar value) =>
+        Native.Own(Native.sr_le_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor Gt(Tensor other) =>
         Native.Own(Native.sr_gt(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Gt(Scalar value) => Native.Own(Native.sr_gt_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Gt(Scalar value) =>
+        Native.Own(Native.sr_gt_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor Ge(Tensor other) =>
         Native.Own(Native.sr_ge(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Ge(Scalar value) => Native.Own(Native.sr_ge_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Ge(Scalar value) =>
+        Native.Own(Native.sr_ge_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor LogicalNot() => Native.Own(Native.sr_logical_not(Handle, out var result, out var error), result, error);
 

@@ -1,15 +1,21 @@
 namespace StreamRec.Torch;
 
-/// <summary>Making tensors. <c>shape</c> takes a collection expression, an array or a span; the random ones use libtorch's global generator.</summary>
+/// <summary>
+/// Making tensors. <c>shape</c> takes a collection expression, an array or a span; the random ones use libtorch's
+/// global generator.
+/// </summary>
 public sealed partial class Tensor
 {
-    public static Tensor Empty(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) => Native.Own(
+    public static Tensor Empty(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) =>
+        Native.Own(
         Native.sr_empty(shape, shape.Length, (int)dtype, device.Type, device.Index, out var result, out var error), result, error);
 
-    public static Tensor Zeros(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) => Native.Own(
+    public static Tensor Zeros(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) =>
+        Native.Own(
         Native.sr_zeros(shape, shape.Length, (int)dtype, device.Type, device.Index, out var result, out var error), result, error);
 
-    public static Tensor Ones(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) => Native.Own(
+    public static Tensor Ones(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) =>
+        Native.Own(
         Native.sr_ones(shape, shape.Length, (int)dtype, device.Type, device.Index, out var result, out var error), result, error);
 
     /// <summary>Every element is the value.</summary>
@@ -24,11 +30,13 @@ public sealed partial class Tensor
         Native.Own(Native.sr_zeros_like(other.Handle, out var result, out var error), result, error);
 
     /// <summary>Uniform in [0, 1).</summary>
-    public static Tensor Rand(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) => Native.Own(
+    public static Tensor Rand(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) =>
+        Native.Own(
         Native.sr_rand(shape, shape.Length, (int)dtype, device.Type, device.Index, out var result, out var error), result, error);
 
     /// <summary>Standard normal.</summary>
-    public static Tensor RandN(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) => Native.Own(
+    public static Tensor RandN(ReadOnlySpan<long> shape, ScalarType dtype = ScalarType.Float32, Device device = default) =>
+        Native.Own(
         Native.sr_randn(shape, shape.Length, (int)dtype, device.Type, device.Index, out var result, out var error), result, error);
 
     /// <summary>Uniform integers in [low, high).</summary>
@@ -42,7 +50,9 @@ public sealed partial class Tensor
     public static Tensor Arange(Scalar end, ScalarType dtype = ScalarType.Int64, Device device = default) =>
         Arange(0, end, 1, dtype, device);
 
-    /// <summary><paramref name="start"/>, then by <paramref name="step"/>, up to but not including <paramref name="end"/>.</summary>
+    /// <summary>
+    /// <paramref name="start"/>, then by <paramref name="step"/>, up to but not including <paramref name="end"/>.
+    /// </summary>
     public static Tensor Arange(
         Scalar start, Scalar end, Scalar step, ScalarType dtype = ScalarType.Int64, Device device = default) => Native.Own(
         Native.sr_arange(start, end, step, (int)dtype, device.Type, device.Index, out var result, out var error), result, error);
@@ -73,7 +83,10 @@ public sealed partial class Tensor
     /// <summary>A copy with its own elements; gradients flow through it.</summary>
     public Tensor Clone() => Native.Own(Native.sr_clone(Handle, out var result, out var error), result, error);
 
-    /// <summary>The same elements without history: no gradient flows through it. Not to be confused with <see cref="TensorScope.Detach"/>.</summary>
+    /// <summary>
+    /// The same elements without history: no gradient flows through it. Not to be confused with <see
+    /// cref="TensorScope.Detach"/>.
+    /// </summary>
     public Tensor Detach() => Native.Own(Native.sr_detach(Handle, out var result, out var error), result, error);
 
     /// <summary>The elements as another type; the same elements when it is this type already.</summary>

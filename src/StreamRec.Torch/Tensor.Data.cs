@@ -5,7 +5,8 @@ public sealed partial class Tensor
 {
     /// <summary>The one element, from any device.</summary>
     /// <typeparam name="T">
-    /// float or double for floating types (a rounding to float is accepted), long, int or byte for integer types when the value fits, bool for Bool.
+    /// float or double for floating types (a rounding to float is accepted), long, int or byte for integer types when
+    /// the value fits, bool for Bool.
     /// </typeparam>
     /// <exception cref="TorchException">There is not exactly one element.</exception>
     /// <exception cref="InvalidOperationException"><typeparamref name="T"/> does not suit the element type.</exception>
@@ -67,13 +68,21 @@ public sealed partial class Tensor
     }
 
     /// <summary>The elements of a contiguous CPU tensor where they are, without a copy.</summary>
-    /// <remarks>Lifetime: the span is valid until this tensor is freed (a closing scope counts). The caller keeps the tensor reachable while it reads.</remarks>
-    /// <exception cref="InvalidOperationException"><typeparamref name="T"/> is not the element type, or there are more than 2^31 - 1 elements.</exception>
+    /// <remarks>
+    /// Lifetime: the span is valid until this tensor is freed (a closing scope counts). The caller keeps the tensor
+    /// reachable while it reads.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">
+    /// <typeparamref name="T"/> is not the element type, or there are more than 2^31 - 1 elements.
+    /// </exception>
     /// <exception cref="TorchException">The tensor is on another device or not contiguous.</exception>
     public unsafe ReadOnlySpan<T> Data<T>()
         where T : unmanaged => new((void*)Address<T>(out var length), length);
 
-    /// <summary>As <see cref="Data{T}"/>, to be written: behind autograd's back, so only while nothing was computed from the tensor.</summary>
+    /// <summary>
+    /// As <see cref="Data{T}"/>, to be written: behind autograd's back, so only while nothing was computed from the
+    /// tensor.
+    /// </summary>
     internal unsafe Span<T> MutableData<T>()
         where T : unmanaged => new((void*)Address<T>(out var length), length);
 

@@ -1,6 +1,8 @@
 namespace StreamRec.Torch;
 
-/// <summary>Operations that change the tensor and return it. On a leaf that requires gradients they need <see cref="NoGrad"/>.</summary>
+/// <summary>
+/// Operations that change the tensor and return it. On a leaf that requires gradients they need <see cref="NoGrad"/>.
+/// </summary>
 public sealed partial class Tensor
 {
     public Tensor Add_(Tensor other) => Done(Native.sr_add_(Handle, other.Handle, out var error), error);

@@ -42,7 +42,9 @@ public sealed partial class Tensor
     public static Tensor operator -(Tensor value) =>
         Native.Own(Native.sr_neg(value.Handle, out var result, out var error), result, error);
 
-    /// <summary>Matrix product over the last two dimensions, the ones before broadcast: [..., n, k] x [..., k, m] = [..., n, m].</summary>
+    /// <summary>
+    /// Matrix product over the last two dimensions, the ones before broadcast: [..., n, k] x [..., k, m] = [..., n, m].
+    /// </summary>
     public Tensor MatMul(Tensor other) =>
         Native.Own(Native.sr_matmul(Handle, other.Handle, out var result, out var error), result, error);
 
@@ -50,7 +52,8 @@ public sealed partial class Tensor
     public Tensor Bmm(Tensor other) =>
         Native.Own(Native.sr_bmm(Handle, other.Handle, out var result, out var error), result, error);
 
-    public Tensor Pow(Scalar value) => Native.Own(Native.sr_pow_scalar(Handle, value, out var result, out var error), result, error);
+    public Tensor Pow(Scalar value) =>
+        Native.Own(Native.sr_pow_scalar(Handle, value, out var result, out var error), result, error);
 
     public Tensor Exp() => Native.Own(Native.sr_exp(Handle, out var result, out var error), result, error);
 
@@ -94,8 +97,10 @@ public sealed partial class Tensor
         Native.Own(Native.sr_clamp(Handle, min, max, out var result, out var error), result, error);
 
     /// <summary>exp(x) / sum exp(x) along a dimension.</summary>
-    public Tensor Softmax(long dim) => Native.Own(Native.sr_softmax(Handle, dim, 0, out var result, out var error), result, error);
+    public Tensor Softmax(long dim) =>
+        Native.Own(Native.sr_softmax(Handle, dim, 0, out var result, out var error), result, error);
 
     /// <summary>x - log sum exp(x) along a dimension.</summary>
-    public Tensor LogSoftmax(long dim) => Native.Own(Native.sr_log_softmax(Handle, dim, 0, out var result, out var error), result, error);
+    public Tensor LogSoftmax(long dim) =>
+        Native.Own(Native.sr_log_softmax(Handle, dim, 0, out var result, out var error), result, error);
 }

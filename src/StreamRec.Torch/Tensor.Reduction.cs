@@ -1,6 +1,8 @@
 namespace StreamRec.Torch;
 
-/// <summary>From many elements to few. <c>dim</c> counts from 0, or negative from the end; <c>keepdim</c> leaves it with size 1.</summary>
+/// <summary>
+/// From many elements to few. <c>dim</c> counts from 0, or negative from the end; <c>keepdim</c> leaves it with size 1.
+/// </summary>
 public sealed partial class Tensor
 {
     /// <summary>Sum of all elements; integers and Bool sum to int64.</summary>
@@ -33,7 +35,10 @@ public sealed partial class Tensor
     public Tensor ArgMax(long dim, bool keepdim = false) =>
         Native.Own(Native.sr_argmax(Handle, dim, keepdim ? 1 : 0, out var result, out var error), result, error);
 
-    /// <summary>The k largest (or smallest) elements along a dimension, best first, and where they are (int64); of equal ones any.</summary>
+    /// <summary>
+    /// The k largest (or smallest) elements along a dimension, best first, and where they are (int64); of equal ones
+    /// any.
+    /// </summary>
     public (Tensor Values, Tensor Indices) TopK(long k, long dim = -1, bool largest = true, bool sorted = true)
     {
         var status = Native.sr_topk(

@@ -30,13 +30,15 @@ public sealed partial class Tensor
     public Tensor Contiguous() => Native.Own(Native.sr_contiguous(Handle, out var result, out var error), result, error);
 
     /// <summary>A dimension of size 1 inserted.</summary>
-    public Tensor Unsqueeze(long dim) => Native.Own(Native.sr_unsqueeze(Handle, dim, 0, out var result, out var error), result, error);
+    public Tensor Unsqueeze(long dim) =>
+        Native.Own(Native.sr_unsqueeze(Handle, dim, 0, out var result, out var error), result, error);
 
     /// <summary>Without the dimensions of size 1.</summary>
     public Tensor Squeeze() => Native.Own(Native.sr_squeeze(Handle, out var result, out var error), result, error);
 
     /// <summary>Without this dimension when its size is 1.</summary>
-    public Tensor Squeeze(long dim) => Native.Own(Native.sr_squeeze_dim(Handle, dim, 0, out var result, out var error), result, error);
+    public Tensor Squeeze(long dim) =>
+        Native.Own(Native.sr_squeeze_dim(Handle, dim, 0, out var result, out var error), result, error);
 
     /// <summary>A range of a dimension: a view.</summary>
     public Tensor Narrow(long dim, long start, long length) =>

@@ -4,10 +4,11 @@ namespace StreamRec.Torch;
 
 /// <summary>A libtorch tensor: elements of one type in a shape, on one device, with the history that gradients need.</summary>
 /// <remarks>
-/// Semantics and names are PyTorch's. Every operation that returns a tensor returns a new owner, which the innermost open <see cref="TensorScope"/>
-/// frees; without one the caller disposes it. Views share elements with their source and keep them alive. A method whose name ends in an underscore
-/// changes the tensor itself and returns it.
-/// Errors: <see cref="TorchException"/> when libtorch refuses (shape, type, device, memory), <see cref="ObjectDisposedException"/> after Dispose.
+/// Semantics and names are PyTorch's. Every operation that returns a tensor returns a new owner, which the innermost
+/// open <see cref="TensorScope"/> frees; without one the caller disposes it. Views share elements with their source and
+/// keep them alive. A method whose name ends in an underscore changes the tensor itself and returns it.
+/// Errors: <see cref="TorchException"/> when libtorch refuses (shape, type, device, memory), <see
+/// cref="ObjectDisposedException"/> after Dispose.
 /// Threading: as in PyTorch; reading from several threads is safe, changing while another thread reads is not.
 /// </remarks>
 [SuppressMessage("Naming", "CA1707:Identifiers should not contain underscores", Justification = "PyTorch's mark of an in-place operation.")]
@@ -96,7 +97,10 @@ public sealed partial class Tensor : IDisposable
         }
     }
 
-    /// <summary>Whether operations on this tensor are recorded for <see cref="Backward"/>. Can be set on leaves of a floating type.</summary>
+    /// <summary>
+    /// Whether operations on this tensor are recorded for <see cref="Backward"/>. Can be set on leaves of a floating
+    /// type.
+    /// </summary>
     public bool RequiresGrad
     {
         get
@@ -107,7 +111,9 @@ public sealed partial class Tensor : IDisposable
         set => Native.Check(Native.sr_set_requires_grad(Handle, value ? 1 : 0, out var error), error);
     }
 
-    /// <summary>The gradient accumulated so far, null when there is none. Each read returns a new owner of the same elements.</summary>
+    /// <summary>
+    /// The gradient accumulated so far, null when there is none. Each read returns a new owner of the same elements.
+    /// </summary>
     public Tensor? Grad
     {
         get
@@ -126,13 +132,19 @@ public sealed partial class Tensor : IDisposable
         return size;
     }
 
-    /// <summary>Adds the gradient of this tensor to the <see cref="Grad"/> of every leaf that it was computed from, and frees the recorded history.</summary>
+    /// <summary>
+    /// Adds the gradient of this tensor to the <see cref="Grad"/> of every leaf that it was computed from, and frees
+    /// the recorded history.
+    /// </summary>
     /// <param name="gradient">Weight of each element, this tensor's shape; may be left out for a single number.</param>
     /// <param name="retainGraph">Keeps the history for another call.</param>
     public void Backward(Tensor? gradient = null, bool retainGraph = false) => Native.Check(
         Native.sr_backward(Handle, gradient?.Handle ?? TensorHandle.None, retainGraph ? 1 : 0, out var error), error);
 
-    /// <summary>Makes this very tensor hold the elements, type and device of another and drops its gradient: every holder of this object sees the change.</summary>
+    /// <summary>
+    /// Makes this very tensor hold the elements, type and device of another and drops its gradient: every holder of
+    /// this object sees the change.
+    /// </summary>
     internal void SetData(Tensor source) => Native.Check(Native.sr_set_data(Handle, source.Handle, out var error), error);
 
     /// <summary>Frees the native tensor. May be called twice, and while another thread is inside a call with it.</summary>

@@ -7,9 +7,10 @@ namespace StreamRec.Torch;
 /// var scores = x.MatMul(w).Softmax(-1);
 /// return scope.Keep(scores);
 /// </code>
-/// Scopes nest and belong to one thread: closing one also closes those opened inside it and still open. A kept tensor passes to the enclosing scope, or
-/// to the caller when there is none. <see cref="Detach"/> takes a tensor out of every scope: for what outlives the call, such as a cache or a
-/// parameter (modules and optimisers do it for theirs). A tensor that another thread is to free has to be detached or kept out first.
+/// Scopes nest and belong to one thread: closing one also closes those opened inside it and still open. A kept tensor
+/// passes to the enclosing scope, or to the caller when there is none. <see cref="Detach"/> takes a tensor out of every
+/// scope: for what outlives the call, such as a cache or a parameter (modules and optimisers do it for theirs). A
+/// tensor that another thread is to free has to be detached or kept out first.
 /// </remarks>
 public sealed class TensorScope : IDisposable
 {
@@ -31,7 +32,10 @@ public sealed class TensorScope : IDisposable
     /// <summary>Opens a scope inside the thread's innermost one.</summary>
     public static TensorScope Enter() => _current = new TensorScope(_current);
 
-    /// <summary>Passes a tensor made in this scope, or in one inside it, to the enclosing scope, or to the caller when there is none.</summary>
+    /// <summary>
+    /// Passes a tensor made in this scope, or in one inside it, to the enclosing scope, or to the caller when there is
+    /// none.
+    /// </summary>
     /// <returns>The tensor.</returns>
     public Tensor Keep(Tensor tensor)
     {
@@ -64,7 +68,9 @@ public sealed class TensorScope : IDisposable
         }
     }
 
-    /// <exception cref="InvalidOperationException">Called from another thread than <see cref="Enter"/>, for example after an await.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Called from another thread than <see cref="Enter"/>, for example after an await.
+    /// </exception>
     public void Dispose()
     {
         if (_closed)

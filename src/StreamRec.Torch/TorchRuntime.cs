@@ -6,8 +6,9 @@ namespace StreamRec.Torch;
 
 /// <summary>Loads libtorch and answers for the process as a whole. Every member may be called from any thread.</summary>
 /// <remarks>
-/// Loading happens once, at the first use of anything in this namespace. Debian's OpenBLAS 0.3.21 takes recent AMD CPUs for Haswell; told to use
-/// its SkylakeX kernels it computes matrix products about 1.8 times as fast. It reads that wish when it is loaded, so the variable is set first.
+/// Loading happens once, at the first use of anything in this namespace. Debian's OpenBLAS 0.3.21 takes recent AMD CPUs
+/// for Haswell; told to use its SkylakeX kernels it computes matrix products about 1.8 times as fast. It reads that
+/// wish when it is loaded, so the variable is set first.
 /// </remarks>
 public static partial class TorchRuntime
 {
@@ -85,7 +86,9 @@ public static partial class TorchRuntime
     }
 
     /// <summary>Loads the library with these options. Later calls only set the threads.</summary>
-    /// <exception cref="DllNotFoundException">The native library or libtorch cannot be loaded; the message says what to install.</exception>
+    /// <exception cref="DllNotFoundException">
+    /// The native library or libtorch cannot be loaded; the message says what to install.
+    /// </exception>
     public static void Initialize(TorchOptions options)
     {
         lock (Gate)
@@ -97,8 +100,9 @@ public static partial class TorchRuntime
 
     /// <summary>Sets how many threads one operation may use.</summary>
     /// <remarks>
-    /// libtorch's own loops keep a count per calling thread: the new one holds for the calling thread and for threads that compute for the first time
-    /// afterwards, so a dedicated worker sets its own budget at its start. Matrix products (OpenBLAS) have one count for the process.
+    /// libtorch's own loops keep a count per calling thread: the new one holds for the calling thread and for threads
+    /// that compute for the first time afterwards, so a dedicated worker sets its own budget at its start. Matrix
+    /// products (OpenBLAS) have one count for the process.
     /// </remarks>
     /// <param name="count">At least 1.</param>
     public static void SetThreads(int count)

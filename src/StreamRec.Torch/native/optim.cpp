@@ -35,6 +35,10 @@ bool is_plain(const at::Tensor& t)
     return t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous() && t.layout() == at::kStrided;
 }
 
+// One source, several instruction sets, chosen when the library is loaded.
+#if defined(__x86_64__) && !defined(__clang__) && __GNUC__ >= 12
+__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#endif
 void step_plain(float* __restrict p, const float* __restrict g, float* __restrict m, float* __restrict v, int64_t count,
     const Step& s)
 {
