@@ -1,4 +1,3 @@
-using Confluent.Kafka;
 using Microsoft.Extensions.Options;
 using StreamRec.Domain;
 using StreamRec.Journal;
@@ -50,7 +49,7 @@ internal static class Failures
         ServerRefusedException => (ExitCode.Failure, ""),
         JournalSchemaException or JournalCorruptException or JournalFailedException => (ExitCode.Failure, "streamrec doctor"),
         LogGapException => (ExitCode.Failure, ""),
-        KafkaException => (ExitCode.Failure, "streamrec doctor"),
+        _ when KafkaFailure.Is(exception) => (ExitCode.Failure, "streamrec doctor"),
         TorchException or DllNotFoundException => (ExitCode.Failure, "streamrec doctor"),
         FileNotFoundException or DirectoryNotFoundException or InvalidDataException => (ExitCode.Failure, ""),
         ArgumentException or InvalidOperationException => (ExitCode.Usage, ""),

@@ -38,7 +38,13 @@ internal sealed class OfflineData : IAsyncDisposable
         var state = (await Journal.LoadUsersAsync([userId], cancellationToken))[0] ?? new BehaviorSequence(userId);
         await foreach (var stored in Journal.ReadAsync(state.Position, null, cancellationToken))
         {
-            var user = stored.Segment.Users.Index().FirstOrDefault(u => u.Item == userId, (-1, "")).Index;
+            var users = stored.Segment.Users;
+            var user = users.Count - 1;
+            while (user >= 0 && users[user] != userId)
+            {
+                user--;
+            }
+
             foreach (var entry in stored.Segment.Entries)
             {
                 if (entry.User == user)

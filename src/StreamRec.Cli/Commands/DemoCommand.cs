@@ -1,9 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using StreamRec.Cli.Simulation;
-using StreamRec.Kafka;
 using StreamRec.Kafka.Publish;
 using StreamRec.Server;
 using StreamRec.Server.Http;

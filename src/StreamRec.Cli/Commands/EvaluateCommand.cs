@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
 using StreamRec.Inference;
 using StreamRec.Torch;
 using StreamRec.Training;
@@ -23,7 +23,7 @@ internal static class EvaluateCommand
             await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
             var version = result.GetValue(model) is { } name
                 ? ModelRegistry.Parse(name)
-                : data.Models.Champion ?? data.Registry.List().LastOrDefault()
+                : data.Models.Champion ?? Newest(data.Registry)
                     ?? throw new InvalidOperationException("There is no checkpoint to evaluate; make one with 'streamrec train'.");
             using var loaded = data.Models.Load(version);
             var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(heldOut: 2, target: 1);
@@ -48,6 +48,8 @@ internal static class EvaluateCommand
         });
         return command;
     }
+
+    private static ModelVersion? Newest(ModelRegistry registry) => registry.List() is { Count: > 0 } versions ? versions[^1] : null;
 
     private static List<string> Row(string name, RankingMetrics metrics) =>
         [name, .. metrics.Named().Select(pair => pair.Value.ToString("F4", CultureInfo.InvariantCulture))];

@@ -48,7 +48,7 @@ public static class InteractionFile
         }
     }
 
-    private static IReadOnlyList<Interaction> Parse(List<string> lines)
+    private static List<Interaction> Parse(List<string> lines)
     {
         var first = lines[0];
         if (first.StartsWith('{'))
