@@ -133,6 +133,18 @@ public sealed class SqliteJournalTests : JournalContract
         await Journal.AppendAsync(await Journal.AcquireAsync(Some.Partition(), Token), Some.Clicks(1, "b"), Token);
     }
 
+    [Theory]
+    [InlineData(JournalSynchronous.Full, 2)]
+    [InlineData(JournalSynchronous.Normal, 1)]
+    public void The_writer_syncs_as_configured_and_zeroes_what_it_deletes(JournalSynchronous synchronous, int expected)
+    {
+        using var database = SqliteDatabase.OpenWriter(Path.Combine(_folder.FullName, "pragmas.db"), synchronous);
+
+        Assert.Equal(expected, database.Int64("PRAGMA synchronous"));
+        Assert.Equal(1, database.Int64("PRAGMA secure_delete"));
+        Assert.Equal(SqliteDatabase.PageBytes, database.Int64("PRAGMA page_size"));
+    }
+
     [Fact]
     public async Task A_damaged_file_is_reported_as_corrupt()
     {
@@ -169,7 +181,7 @@ public sealed class SqliteJournalTests : JournalContract
         }
 
         Assert.InRange(new FileInfo(DatabasePath).Length, 40 * 1024 * 1024, long.MaxValue);
-        Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 0, 48 * 1024 * 1024);
+        Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 0, 16 * 1024 * 1024);
     }
 
     private static async Task<SqliteJournal> OpenAsync(string path, int maxItems) => await SqliteJournal.OpenAsync(

@@ -42,11 +42,11 @@ internal sealed partial class SqliteStore
         }
     }
 
-    /// <summary>Writes the users into a new tree and frees the old one, whose pages secure_delete zeroes together with all residue in them.</summary>
+    /// <summary>Writes the users into a new table and frees the old one, whose pages secure_delete zeroes together with all residue in them.</summary>
     public void RebuildUsers() => _database.Execute(
         """
-        CREATE TABLE users_rebuilt (user_id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-        INSERT INTO users_rebuilt SELECT user_id, state FROM users ORDER BY user_id;
+        CREATE TABLE users_rebuilt (user_id TEXT PRIMARY KEY, state BLOB NOT NULL);
+        INSERT INTO users_rebuilt (user_id, state) SELECT user_id, state FROM users ORDER BY user_id;
         DROP TABLE users;
         ALTER TABLE users_rebuilt RENAME TO users;
         """);

@@ -9,7 +9,7 @@ namespace StreamRec.Journal.Sqlite;
 /// </remarks>
 internal sealed partial class SqliteStore : IDisposable
 {
-    private const int CheckpointPages = 32 * 1024 * 1024 / SqliteDatabase.PageBytes;
+    private const int CheckpointPages = 8 * 1024 * 1024 / SqliteDatabase.PageBytes;
 
     private readonly SqliteDatabase _database;
     private readonly Catalogue _catalogue;
