@@ -20,8 +20,8 @@ public sealed class ModelControl(
     private ServingModel? _champion;
     private ServingModel? _previous;
 
-    /// <summary>Called after each swap with the version that serves now.</summary>
-    public event Action<ModelVersion>? Swapped;
+    /// <summary>Called after each swap with the version that serves now and the one before, null when there was none.</summary>
+    public event Action<ModelVersion, ModelVersion?>? Swapped;
 
     /// <summary>The version that serves in this process, or null.</summary>
     public ModelVersion? Serving => _slot.Version;
@@ -164,6 +164,6 @@ public sealed class ModelControl(
         _previous?.Release();
         _previous = _champion;
         _champion = next;
-        Swapped?.Invoke(next.Model.Version);
+        Swapped?.Invoke(next.Model.Version, _previous?.Model.Version);
     }
 }

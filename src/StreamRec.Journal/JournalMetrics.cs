@@ -18,11 +18,14 @@ internal sealed class JournalMetrics : IDisposable
     public JournalMetrics(Func<int> queueDepth)
     {
         _commits = _meter.CreateCounter<long>("streamrec.journal.commits", "{commit}", "Transactions made durable.");
-        _failures = _meter.CreateCounter<long>("streamrec.journal.failures", "{commit}", "Transactions that failed; the first one stops the journal.");
+        _failures = _meter.CreateCounter<long>(
+            "streamrec.journal.failures", "{commit}", "Transactions that failed; the first one stops the journal.");
         _interactions = _meter.CreateCounter<long>("streamrec.journal.interactions", "{interaction}", "Interactions made durable.");
         _bytes = _meter.CreateCounter<long>("streamrec.journal.bytes", "By", "Packed segments and states made durable.");
-        _duration = _meter.CreateHistogram<double>("streamrec.journal.commit.duration", "s", "From the first statement to the end of the sync.");
-        _group = _meter.CreateHistogram<int>("streamrec.journal.commit.group", "{command}", "Appends, saves and others that shared a commit.");
+        _duration = _meter.CreateHistogram<double>(
+            "streamrec.journal.commit.duration", "s", "From the first statement to the end of the sync.");
+        _group = _meter.CreateHistogram<int>(
+            "streamrec.journal.commit.group", "{command}", "Appends, saves and others that shared a commit.");
         _meter.CreateObservableGauge("streamrec.journal.queue", queueDepth, "{command}", "Commands that wait for the writer.");
     }
 

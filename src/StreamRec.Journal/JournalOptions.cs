@@ -6,7 +6,9 @@ public enum JournalSynchronous
     /// <summary>Every commit is synced before it is acknowledged: survives kill -9 and power loss.</summary>
     Full,
 
-    /// <summary>Commits are synced at checkpoints only: survives kill -9, but a power loss may take the last commits with it.</summary>
+    /// <summary>
+    /// Commits are synced at checkpoints only: survives kill -9, but a power loss may take the last commits with it.
+    /// </summary>
     Normal,
 }
 
@@ -15,10 +17,15 @@ public sealed record JournalOptions
 {
     public const string SectionName = "Journal";
 
-    /// <summary>The SQLite file; its folder is created. <c>-wal</c>, <c>-shm</c> and <c>.lock</c> stand beside it. Relative to the working directory.</summary>
+    /// <summary>
+    /// The SQLite file; its folder is created. <c>-wal</c>, <c>-shm</c> and <c>.lock</c> stand beside it. Relative to the
+    /// working directory.
+    /// </summary>
     public string Path { get; init; } = System.IO.Path.Combine("data", "journal.db");
 
-    /// <summary>How many items may get a number, 1 to 2^29; one more is refused with <see cref="Domain.CatalogueFullException"/>.</summary>
+    /// <summary>
+    /// How many items may get a number, 1 to 2^29; one more is refused with <see cref="Domain.CatalogueFullException"/>.
+    /// </summary>
     public int MaxItems { get; init; } = 10_000_000;
 
     /// <summary>

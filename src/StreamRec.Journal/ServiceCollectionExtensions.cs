@@ -5,7 +5,10 @@ namespace StreamRec.Journal;
 
 public static class ServiceCollectionExtensions
 {
-    /// <summary>Registers <see cref="JournalOptions"/> and its validation. Opening takes time and can fail, so the host does it in its start-up.</summary>
+    /// <summary>
+    /// Registers <see cref="JournalOptions"/> and its validation. Opening takes time and can fail, so the host does it in its
+    /// start-up.
+    /// </summary>
     public static IServiceCollection AddStreamRecJournal(this IServiceCollection services)
     {
         services.AddOptions<JournalOptions>().BindConfiguration(JournalOptions.SectionName).ValidateOnStart();

@@ -35,8 +35,14 @@ public sealed class LiveFigures : IInteractionObserver
         }
     }
 
-    /// <summary>Counts a swap of the serving model, the first one not included.</summary>
-    public void Swapped() => Interlocked.Increment(ref _swaps);
+    /// <summary>Counts a swap: a model that takes over from another one.</summary>
+    public void Activated(bool takesOver)
+    {
+        if (takesOver)
+        {
+            Interlocked.Increment(ref _swaps);
+        }
+    }
 
     /// <summary>Interactions applied since the start.</summary>
     public long Interactions => Interlocked.Read(ref _interactions);

@@ -150,7 +150,7 @@ public sealed class Pipeline : IAsyncDisposable
         Models = new ModelControl(Registry, Families, Journal.Catalogue, _logs.CreateLogger<ModelControl>());
         _stop.Push(() => Dispose(Models));
         Models.Restore();
-        Models.Swapped += _ => Figures.Swapped();
+        Models.Swapped += (_, before) => Figures.Activated(takesOver: before is not null);
 
         var popularity = new Popularity(Journal.Catalogue, _time);
         await popularity.CountAsync(Journal, cancellationToken);

@@ -98,8 +98,7 @@ public abstract partial class JournalContract
         var touched = segments.Where(segment => segment.Users.Contains("user-5")).ToList();
         var removed = touched.Sum(segment => segment.Entries.Count(entry => segment.Users[entry.User] == "user-5"));
         Assert.Equal((removed, touched.Count), (receipt.Interactions, receipt.Segments));
-        Assert.Equal("a82e97cff75d4dac0e3fafdcc22ccef36d0aa03a68b4566c9d74cdf3c01a9c75".Length, receipt.UserFingerprint.Length);
-        Assert.DoesNotContain("user-5", receipt.UserFingerprint);
+        Assert.Matches("^[0-9a-f]{64}$", receipt.UserFingerprint);
 
         await ReopenAsync();
         Assert.Equal([null, "user-6"], (await Journal.LoadUsersAsync(["user-5", "user-6"], Token)).Select(user => user?.UserId));

@@ -184,6 +184,69 @@ public sealed class SqliteJournalTests : JournalContract
         Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 0, 16 * 1024 * 1024);
     }
 
+    [Fact]
+    public async Task A_long_reader_of_another_process_stops_no_commit_and_keeps_the_log_only_until_it_ends()
+    {
+        var lease = await Journal.AcquireAsync(Some.Partition(), Token);
+        var users = Enumerable.Range(0, 2000).Select(i => new string((char)('a' + i % 26), 200) + i).ToArray();
+        using (var connection = Connect(DatabasePath))
+        {
+            Execute(connection, "BEGIN; SELECT COUNT(*) FROM items");
+            await AppendAsync(0, 150);
+            await Assert.ThrowsAsync<IOException>(() => Journal.ForgetAsync(users[0], Token).AsTask());
+        }
+
+        Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 60 * 1024 * 1024, long.MaxValue);
+        await AppendAsync(150, 30);
+        Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 0, 16 * 1024 * 1024);
+        await Journal.ForgetAsync(users[0], Token);
+
+        async Task AppendAsync(int from, int count)
+        {
+            for (var i = from; i < from + count; i++)
+            {
+                await Journal.AppendAsync(lease, Some.Clicks(i * users.Length, users), Token);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Appends_saves_loads_and_forgetting_go_on_side_by_side()
+    {
+        var random = new Random(5);
+        string[] users = [.. Enumerable.Range(0, 400).Select(i => $"<{random.NextInt64():x16}-{i}>")];
+        var forgotten = users[..20];
+        var kept = users[20..];
+        var shards = Enumerable.Range(0, 4).Select(async shard =>
+        {
+            var own = new Random(shard);
+            var lease = await Journal.AcquireAsync(Some.Partition(shard), Token);
+            for (var i = 0; i < 60; i++)
+            {
+                var some = kept.Where(_ => own.Next(8) == 0).ToArray();
+                var position = await Journal.AppendAsync(lease, Some.Clicks(lease.NextOffset, some), Token);
+                lease = lease with { NextOffset = lease.NextOffset + some.Length };
+                await Journal.SaveUsersAsync(lease, [.. some.Select(user => Some.Sequence(own, user, i, true))], position, 0, Token);
+                Assert.DoesNotContain(null, await Journal.LoadUsersAsync(some, Token));
+            }
+
+            return lease.NextOffset;
+        }).ToArray();
+        foreach (var user in forgotten)
+        {
+            var lease = await Journal.AcquireAsync(Some.Partition(9), Token);
+            await Journal.AppendAsync(lease, Some.Clicks(lease.NextOffset, user, kept[0]), Token);
+            await Journal.SaveUsersAsync(lease, [Some.Sequence(random, user, 50, true)], 0, 0, Token);
+            await Journal.ForgetAsync(user, Token);
+            await ReadAllAsync();
+        }
+
+        var interactions = (await Task.WhenAll(shards)).Sum() + forgotten.Length;
+        Assert.Equal(interactions, (await Journal.StatisticsAsync(Token)).Interactions);
+        Assert.DoesNotContain(await ReadAllAsync(), segment => segment.Segment.Users.Intersect(forgotten).Any());
+        Assert.All(await Journal.LoadUsersAsync(forgotten, Token), Assert.Null);
+    }
+
     private static async Task<SqliteJournal> OpenAsync(string path, int maxItems) => await SqliteJournal.OpenAsync(
         new JournalOptions { Path = path, MaxItems = maxItems }, TimeProvider.System, NullLogger.Instance, Token);
 

@@ -6,7 +6,10 @@ namespace StreamRec.Journal.Packing;
 /// <summary>Packed bytes that cannot have been written by us. The codec that meets it says which record it was.</summary>
 internal sealed class MalformedException(string message) : Exception(message);
 
-/// <summary>Reads what <see cref="PackedWriter"/> wrote and trusts none of it: every length is checked against what is left before it is used.</summary>
+/// <summary>
+/// Reads what <see cref="PackedWriter"/> wrote and trusts none of it: every length is checked against what is left before it is
+/// used.
+/// </summary>
 internal ref struct PackedReader
 {
     private readonly ReadOnlySpan<byte> _bytes;
@@ -84,7 +87,9 @@ internal ref struct PackedReader
         return value <= (ulong)max ? (long)value : throw new MalformedException($"{what} is {value}; at most {max} is possible");
     }
 
-    /// <summary>A count of things that take at least <paramref name="minBytes"/> each: what it allocates is bounded by what is there.</summary>
+    /// <summary>
+    /// A count of things that take at least <paramref name="minBytes"/> each: what it allocates is bounded by what is there.
+    /// </summary>
     public int Count(string what, int minBytes) => (int)Number(what, Left / minBytes);
 
     public ReadOnlySpan<byte> Block(int length)

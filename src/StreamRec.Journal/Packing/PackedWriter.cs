@@ -5,7 +5,9 @@ using System.Text;
 
 namespace StreamRec.Journal.Packing;
 
-/// <summary>Writes packed bytes into one pooled buffer that is large enough from the start. Whoever disposes it gives the buffer back.</summary>
+/// <summary>
+/// Writes packed bytes into one pooled buffer that is large enough from the start. Whoever disposes it gives the buffer back.
+/// </summary>
 internal sealed class PackedWriter : IDisposable
 {
     /// <summary>Refuses lone surrogates: two different ids must never become the same bytes.</summary>

@@ -3,7 +3,10 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Packing;
 
-/// <summary>Reading: hostile bytes give <see cref="JournalCorruptException"/>, never another exception or more memory than a few times their size.</summary>
+/// <summary>
+/// Reading: hostile bytes give <see cref="JournalCorruptException"/>, never another exception or more memory than a few times
+/// their size.
+/// </summary>
 internal static partial class SegmentCodec
 {
     /// <exception cref="JournalCorruptException">The bytes are not a segment.</exception>

@@ -3,7 +3,10 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Packing;
 
-/// <summary>Packs a segment into one blob: a dictionary of its users, then a column per field, then a checksum. About 20 bytes an interaction.</summary>
+/// <summary>
+/// Packs a segment into one blob: a dictionary of its users, then a column per field, then a checksum. About 20 bytes an
+/// interaction.
+/// </summary>
 /// <remarks>
 /// Format 1: format (1 byte), flags (1), users, entries, first offset, next - first, next - completed (varints);
 /// the users as length-prefixed UTF-8, first so that a search for one user reads nothing else;
@@ -85,7 +88,8 @@ internal static partial class SegmentCodec
                 || (int)entry.Type > MaxType || entry.Offset < least || entry.Offset >= segment.NextOffset)
             {
                 throw new ArgumentException(
-                    $"Entry {i} is user {entry.User} of {segment.Users.Count}, item {entry.Item}, type {entry.Type}, offset {entry.Offset}; "
+                    $"Entry {i} is user {entry.User} of {segment.Users.Count}, item {entry.Item}, type {entry.Type}, "
+                    + $"offset {entry.Offset}; "
                     + $"offsets must ascend within [{least}, {segment.NextOffset}), the others lie in their ranges.",
                     nameof(segment));
             }
@@ -114,7 +118,8 @@ internal static partial class SegmentCodec
 
         return capacity <= Array.MaxLength
             ? (int)capacity
-            : throw new ArgumentException($"A segment of {segment.Entries.Count} entries does not fit {Array.MaxLength} bytes; append it in pieces.", nameof(segment));
+            : throw new ArgumentException(
+                $"A segment of {segment.Entries.Count} entries does not fit {Array.MaxLength} bytes; append it in pieces.", nameof(segment));
     }
 
     private static void PackColumns(Segment segment, Has has, PackedWriter writer)

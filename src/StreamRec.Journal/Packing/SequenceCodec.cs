@@ -5,7 +5,10 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Packing;
 
-/// <summary>Packs a behaviour sequence into a user row: a fixed header, then entries and event fingerprints as raw blocks, so that a load is two copies.</summary>
+/// <summary>
+/// Packs a behaviour sequence into a user row: a fixed header, then entries and event fingerprints as raw blocks, so that a
+/// load is two copies.
+/// </summary>
 /// <remarks>
 /// Little endian: format (1 byte), 0 (1), fingerprints (2), entries (4), count (8), last timestamp (8), position (8), entries (4 each),
 /// fingerprints (8 each), CRC-32C (4) over the user id and everything before, so that a row under another user's id is refused.
@@ -44,7 +47,9 @@ internal static class SequenceCodec
         catch (MalformedException e)
         {
             throw new JournalCorruptException(
-                $"The saved state of the user with SHA-256 {Fingerprint(userIdUtf8)} cannot be read: {e.Message}. Restore the journal from a backup.", e);
+                $"The saved state of the user with SHA-256 {Fingerprint(userIdUtf8)} cannot be read: {e.Message}. "
+                + "Restore the journal from a backup.",
+                e);
         }
     }
 
@@ -62,7 +67,8 @@ internal static class SequenceCodec
         var recentLength = BinaryPrimitives.ReadUInt16LittleEndian(header[2..]);
         var length = BinaryPrimitives.ReadUInt32LittleEndian(header[4..]);
         var count = BinaryPrimitives.ReadInt64LittleEndian(header[8..]);
-        if (length > int.MaxValue / sizeof(uint) || recentLength > BehaviorSequence.MaxRecentEvents || count < length || count < recentLength)
+        if (length > int.MaxValue / sizeof(uint) || recentLength > BehaviorSequence.MaxRecentEvents
+            || count < length || count < recentLength)
         {
             throw new MalformedException($"it claims {length} entries and {recentLength} event ids of {count} interactions");
         }

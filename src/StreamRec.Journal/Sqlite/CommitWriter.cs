@@ -47,7 +47,9 @@ internal sealed class CommitWriter : IAsyncDisposable
     /// <summary>Position of the newest durable segment.</summary>
     public long Position => Volatile.Read(ref _position);
 
-    /// <summary>Waits for room in the queue, then for the commit. Cancelling gives up waiting; what is queued happens all the same.</summary>
+    /// <summary>
+    /// Waits for room in the queue, then for the commit. Cancelling gives up waiting; what is queued happens all the same.
+    /// </summary>
     public async Task<TAnswer> SubmitAsync<TAnswer>(WriteCommand<TAnswer> command, CancellationToken cancellationToken)
     {
         try
@@ -85,7 +87,9 @@ internal sealed class CommitWriter : IAsyncDisposable
         return _ended.Task;
     }
 
-    /// <summary>Stops and closes the database: after the readers, because the last connection folds the write-ahead log into the file.</summary>
+    /// <summary>
+    /// Stops and closes the database: after the readers, because the last connection folds the write-ahead log into the file.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
@@ -190,7 +194,8 @@ internal sealed class CommitWriter : IAsyncDisposable
         _logger.Failed(exception, _path);
         _metrics.Failed();
         var failure = new JournalFailedException(
-            $"Journal {_path} failed, so whether the last commit is on disk is unknown: {exception.Message} Reopen it (restart) to recover what is.",
+            $"Journal {_path} failed, so whether the last commit is on disk is unknown: {exception.Message} "
+            + "Reopen it (restart) to recover what is.",
             exception);
         _failure = failure;
         _store.LeaveWriteAheadLog();

@@ -2,9 +2,15 @@ using System.Globalization;
 
 namespace StreamRec.Journal.Sqlite;
 
-/// <summary>Exactly one journal per file: an advisory lock on a file beside it, which the kernel releases however the process ends.</summary>
+/// <summary>
+/// Exactly one journal per file: an advisory lock on a file beside it, which the kernel releases however the process ends.
+/// </summary>
 internal sealed class JournalLock : IDisposable
 {
+    private const int WouldBlockOnLinux = 11;
+    private const int WouldBlockOnMacOs = 35;
+    private const int SharingViolationOnWindows = unchecked((int)0x80070020);
+
     private readonly FileStream _file;
 
     private JournalLock(FileStream file)
@@ -22,10 +28,12 @@ internal sealed class JournalLock : IDisposable
             // FileShare.None is flock(LOCK_EX | LOCK_NB): it also tells two journals of one process apart.
             file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException) && File.Exists(path))
+        catch (IOException e) when (e.HResult is WouldBlockOnLinux or WouldBlockOnMacOs or SharingViolationOnWindows)
         {
             throw new JournalInUseException(
-                $"Journal:Path {journalPath} is in use: {path} is locked. Stop the other process (fuser {path} names it) or set another path.", e);
+                $"Journal:Path {journalPath} is in use: {path} is locked. "
+                + $"Stop the other process (fuser {path} names it) or set another path.",
+                e);
         }
 
         // For people; the lock is what counts, so a stale number left by kill -9 does no harm.

@@ -2,7 +2,9 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Sqlite;
 
-/// <summary>One source partition as the writer knows it: there is one writer, so what it remembers is what the table says.</summary>
+/// <summary>
+/// One source partition as the writer knows it: there is one writer, so what it remembers is what the table says.
+/// </summary>
 internal sealed class PartitionState(long id, SourcePartition source)
 {
     public long Id { get; } = id;

@@ -15,7 +15,9 @@ internal sealed class ResidueSearch(string path) : IDisposable
 
     private readonly SafeFileHandle _file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
-    /// <summary>Whether the bytes stand anywhere in the file; also when they are part of something else, such as a longer id.</summary>
+    /// <summary>
+    /// Whether the bytes stand anywhere in the file; also when they are part of something else, such as a longer id.
+    /// </summary>
     public bool Finds(ReadOnlySpan<byte> bytes, CancellationToken cancellationToken)
     {
         var overlap = bytes.Length - 1;

@@ -40,7 +40,9 @@ internal sealed class SqliteDatabase : IDisposable
         database.Execute("PRAGMA wal_autocheckpoint = 0");
     });
 
-    /// <summary>A connection that only reads; in the write-ahead log's mode it neither waits for the writer nor holds it up.</summary>
+    /// <summary>
+    /// A connection that only reads; in the write-ahead log's mode it neither waits for the writer nor holds it up.
+    /// </summary>
     public static SqliteDatabase OpenReader(string path) => Open(path, database =>
     {
         database.Execute("PRAGMA query_only = ON");
@@ -85,11 +87,16 @@ internal sealed class SqliteDatabase : IDisposable
         return pages;
     }
 
-    /// <summary>Copies the write-ahead log into the database file. False when a reader kept part of it back.</summary>
-    public bool Checkpoint(bool truncate)
+    /// <summary>
+    /// Copies the write-ahead log into the database file and empties it. False when a reader kept part of it back.
+    /// </summary>
+    /// <param name="patience">How long to wait for readers; with none, what can be copied is copied and the log stays as long as it is.</param>
+    public bool Checkpoint(TimeSpan patience)
     {
-        var mode = truncate ? raw.SQLITE_CHECKPOINT_TRUNCATE : raw.SQLITE_CHECKPOINT_PASSIVE;
+        var mode = patience > TimeSpan.Zero ? raw.SQLITE_CHECKPOINT_TRUNCATE : raw.SQLITE_CHECKPOINT_PASSIVE;
+        Check(Handle, raw.sqlite3_busy_timeout(Handle, (int)patience.TotalMilliseconds));
         var result = raw.sqlite3_wal_checkpoint_v2(Handle, "main", mode, out var pages, out var copied);
+        Check(Handle, raw.sqlite3_busy_timeout(Handle, BusyTimeoutMs));
         if (result == raw.SQLITE_BUSY)
         {
             return false;

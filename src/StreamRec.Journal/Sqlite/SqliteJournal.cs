@@ -191,7 +191,8 @@ public sealed class SqliteJournal : IJournal
         if (Catalogue.Count >= _maxItems)
         {
             throw new CatalogueFullException(
-                $"Item {itemId} gets no number: Journal:MaxItems is {_maxItems} and as many items have one. Raise it, up to {SequenceEntry.MaxItems}.");
+                $"Item {itemId} gets no number: Journal:MaxItems is {_maxItems} and as many items have one. "
+                + $"Raise it, up to {SequenceEntry.MaxItems}.");
         }
 
         // Two ids that differ only in broken characters would be one id after the next start.
@@ -218,5 +219,6 @@ public sealed class SqliteJournal : IJournal
     }
 
     private long BytesOnDisk() =>
-        new[] { _path, _path + "-wal", _path + "-shm" }.Select(file => new FileInfo(file)).Where(file => file.Exists).Sum(file => file.Length);
+        new[] { _path, _path + "-wal", _path + "-shm" }.Select(file => new FileInfo(file)).Where(file => file.Exists)
+            .Sum(file => file.Length);
 }

@@ -3,7 +3,9 @@ using StreamRec.Journal.Packing;
 
 namespace StreamRec.Journal.Sqlite;
 
-/// <summary>One reading connection with its prepared statements. Threading: one borrower at a time, see <see cref="ReaderPool"/>.</summary>
+/// <summary>
+/// One reading connection with its prepared statements. Threading: one borrower at a time, see <see cref="ReaderPool"/>.
+/// </summary>
 internal sealed class SqliteReader : IDisposable
 {
     private const int UsersPerSnapshot = 1024;

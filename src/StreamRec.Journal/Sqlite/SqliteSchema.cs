@@ -2,7 +2,9 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Sqlite;
 
-/// <summary>The tables and how they came to be: each migration is one transaction, and a file that a newer build wrote is refused.</summary>
+/// <summary>
+/// The tables and how they came to be: each migration is one transaction, and a file that a newer build wrote is refused.
+/// </summary>
 internal static class SqliteSchema
 {
     /// <summary>Migration i brings schema i to i + 1. Never edit one that was released; append.</summary>
@@ -37,7 +39,8 @@ internal static class SqliteSchema
         if (from > migrations.Count)
         {
             throw new JournalSchemaException(
-                $"Journal {path} has schema {from}; this build reads up to {migrations.Count}. Start the newer build, or restore a backup from before the upgrade.");
+                $"Journal {path} has schema {from}; this build reads up to {migrations.Count}. "
+                + "Start the newer build, or restore a backup from before the upgrade.");
         }
 
         for (var version = from; version < migrations.Count; version++)

@@ -17,7 +17,9 @@ internal sealed partial class SqliteStore
     private readonly SqliteStatement _rewriteSegment;
     private readonly SqliteStatement _insertAudit;
 
-    /// <summary>Removes the user inside the transaction; a segment that cannot be read undoes this removal and nothing else.</summary>
+    /// <summary>
+    /// Removes the user inside the transaction; a segment that cannot be read undoes this removal and nothing else.
+    /// </summary>
     /// <param name="userId">The user.</param>
     /// <param name="found">Segments that name the user, among those up to <paramref name="searchedTo"/>.</param>
     /// <param name="searchedTo">Newer segments are searched here.</param>
@@ -42,7 +44,10 @@ internal sealed partial class SqliteStore
         }
     }
 
-    /// <summary>Writes the users into a new table and frees the old one, whose pages secure_delete zeroes together with all residue in them.</summary>
+    /// <summary>
+    /// Writes the users into a new table and frees the old one, whose pages secure_delete zeroes together with all residue in
+    /// them.
+    /// </summary>
     public void RebuildUsers() => _database.Execute(
         """
         CREATE TABLE users_rebuilt (user_id TEXT PRIMARY KEY, state BLOB NOT NULL);

@@ -2,7 +2,9 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Sqlite;
 
-/// <summary>The writer's side of the tables: prepared statements, and in memory the partitions, the totals and the newest position.</summary>
+/// <summary>
+/// The writer's side of the tables: prepared statements, and in memory the partitions, the totals and the newest position.
+/// </summary>
 /// <remarks>
 /// What a transaction changes in memory is written to the tables once, before it commits. When the commit fails, memory and tables
 /// differ and the journal is unusable. Threading: the writer's thread only, but for the constructor.
@@ -10,6 +12,9 @@ namespace StreamRec.Journal.Sqlite;
 internal sealed partial class SqliteStore : IDisposable
 {
     private const int CheckpointPages = 8 * 1024 * 1024 / SqliteDatabase.PageBytes;
+
+    private static readonly TimeSpan CheckpointPatience = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ErasePatience = TimeSpan.FromSeconds(1);
 
     private readonly SqliteDatabase _database;
     private readonly Catalogue _catalogue;
@@ -27,6 +32,7 @@ internal sealed partial class SqliteStore : IDisposable
     private Totals _totals;
     private Totals _writtenTotals;
     private int _pagesSinceCheckpoint;
+    private int _nextCheckpoint = CheckpointPages;
 
     public SqliteStore(SqliteDatabase database, Catalogue catalogue)
     {
@@ -143,27 +149,34 @@ internal sealed partial class SqliteStore : IDisposable
         _pagesSinceCheckpoint += _database.TakePagesWritten();
     }
 
-    /// <summary>Copies the write-ahead log into the database file when it has grown; pages still in the log, 0 when all is well.</summary>
+    /// <summary>
+    /// Copies the write-ahead log into the database file when it has grown; pages still in the log, 0 when all is well.
+    /// </summary>
     public int CheckpointWhenDue()
     {
-        if (_pagesSinceCheckpoint < CheckpointPages)
+        if (_pagesSinceCheckpoint < _nextCheckpoint)
         {
             return 0;
         }
 
-        // A reader keeps part of the log only for as long as it reads a chunk, so the next time gets it; past four times, wait for it.
-        var pages = _pagesSinceCheckpoint;
-        if (_database.Checkpoint(truncate: pages >= 4 * CheckpointPages))
+        // Our readers keep part of the log for as long as they read a chunk, so the next time gets it, and past four times a short
+        // wait. Somebody else's may keep it for an hour: then commits go on, and the log grows until it ends.
+        var isLong = _pagesSinceCheckpoint >= 4 * CheckpointPages;
+        if (_database.Checkpoint(isLong ? CheckpointPatience : TimeSpan.Zero))
         {
             _pagesSinceCheckpoint = 0;
+            _nextCheckpoint = CheckpointPages;
             return 0;
         }
 
-        return pages >= 4 * CheckpointPages ? pages : 0;
+        _nextCheckpoint = _pagesSinceCheckpoint + CheckpointPages;
+        return isLong ? _pagesSinceCheckpoint : 0;
     }
 
-    /// <summary>Empties the write-ahead log, so that nothing overwritten is left in it; false when a reader prevents that.</summary>
-    public bool TruncateWriteAheadLog() => _database.Checkpoint(truncate: true);
+    /// <summary>
+    /// Empties the write-ahead log, so that nothing overwritten is left in it; false when a reader prevents that.
+    /// </summary>
+    public bool TruncateWriteAheadLog() => _database.Checkpoint(ErasePatience);
 
     /// <inheritdoc cref="SqliteDatabase.LeaveWriteAheadLog"/>
     public void LeaveWriteAheadLog() => _database.LeaveWriteAheadLog();

@@ -2,7 +2,9 @@ using StreamRec.Domain;
 
 namespace StreamRec.Journal.Sqlite;
 
-/// <summary>Something that waits for the writer: applied in a transaction that it shares with others, answered when that is durable.</summary>
+/// <summary>
+/// Something that waits for the writer: applied in a transaction that it shares with others, answered when that is durable.
+/// </summary>
 internal abstract class WriteCommand
 {
     /// <summary>Interactions that a commit of this makes durable.</summary>
@@ -14,7 +16,9 @@ internal abstract class WriteCommand
     /// <summary>Whether overwritten data must be gone from the write-ahead log before the answer.</summary>
     public virtual bool ErasesData => false;
 
-    /// <summary>The change is durable, but overwritten data is still in the write-ahead log: no answer that says it is gone.</summary>
+    /// <summary>
+    /// The change is durable, but overwritten data is still in the write-ahead log: no answer that says it is gone.
+    /// </summary>
     public virtual void RefuseUnerased()
     {
     }
@@ -60,5 +64,6 @@ internal abstract class WriteCommand<TAnswer> : WriteCommand
     protected void Refuse(Exception refusal) => _refusal = refusal;
 
     protected static FencedException Fenced(SqliteStore store, PartitionLease lease) =>
-        new($"The lease on {lease.Source} has epoch {lease.Epoch}, the newest is {store.EpochOf(lease.Source)}: another owner has the partition.");
+        new($"The lease on {lease.Source} has epoch {lease.Epoch}, the newest is {store.EpochOf(lease.Source)}: "
+            + "another owner has the partition.");
 }

@@ -26,7 +26,8 @@ internal sealed class AppendCommand(PartitionLease lease, Segment segment, Packe
         else if (partition.NextOffset != segment.FirstOffset)
         {
             Refuse(new FencedException(
-                $"The segment of {lease.Source} begins at offset {segment.FirstOffset}, but the journal's position is {partition.NextOffset}: acquire again."));
+                $"The segment of {lease.Source} begins at offset {segment.FirstOffset}, but the journal's position is "
+                + $"{partition.NextOffset}: acquire again."));
         }
         else
         {
@@ -87,8 +88,8 @@ internal sealed class SaveCommand(
         else if (foldedPosition > store.Position || completedOffset > partition.NextOffset)
         {
             Refuse(new ArgumentException(
-                $"States of {lease.Source} folded to position {foldedPosition} and completed to offset {completedOffset} are ahead of the journal, "
-                + $"which is at position {store.Position} and offset {partition.NextOffset}."));
+                $"States of {lease.Source} folded to position {foldedPosition} and completed to offset {completedOffset} "
+                + $"are ahead of the journal, which is at position {store.Position} and offset {partition.NextOffset}."));
         }
         else
         {
@@ -118,11 +119,15 @@ internal abstract class EraseCommand<TAnswer> : WriteCommand<TAnswer>
     public override bool ErasesData => !IsRefused;
 
     public override void RefuseUnerased() => Refuse(new IOException(
-        "The user is removed, but a reader outside this process keeps old data in the write-ahead log. End the backup or query, then forget again."));
+        "The user is removed, but a reader outside this process keeps old data in the write-ahead log. "
+        + "End the backup or query, then forget again."));
 }
 
-/// <summary><see cref="IJournal.ForgetAsync"/>, after most segments were searched by a reader, so that the writer is held up briefly.</summary>
-internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at) : EraseCommand<ForgetReceipt>
+/// <summary>
+/// <see cref="IJournal.ForgetAsync"/>, after most segments were searched by a reader, so that the writer is held up briefly.
+/// </summary>
+internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    : EraseCommand<ForgetReceipt>
 {
 
     public override void Apply(SqliteStore store)
