@@ -49,6 +49,9 @@ internal static class ClientConfig
             // The mock answers a waiting fetch only when its time is up: with the usual 500 ms a hop would take 250 ms on average.
             config.FetchWaitMaxMs = 2;
             config.FetchErrorBackoffMs = 20;
+            // After a member has left, the mock lets nobody join before its session would have ended (45 s by default).
+            config.SessionTimeoutMs = 6000;
+            config.HeartbeatIntervalMs = 1000;
             config.ReconnectBackoffMs = 20;
             config.ReconnectBackoffMaxMs = 200;
         }

@@ -56,6 +56,17 @@ internal sealed class FakeSink : IInteractionSink
 
     public long[] Offsets(int partition) =>
         [.. Batches.Where(b => b.Source.Partition == partition).SelectMany(b => b.Interactions.Select(i => i.Offset))];
+
+    public void AssertBatchesJoin(int partition)
+    {
+        var next = 0L;
+        foreach (var batch in Batches.Where(b => b.Source.Partition == partition))
+        {
+            Assert.Equal(next, batch.FirstOffset);
+            Assert.All(batch.Interactions, i => Assert.InRange(i.Offset, batch.FirstOffset, batch.NextOffset - 1));
+            next = batch.NextOffset;
+        }
+    }
 }
 
 /// <summary>Dead letters kept in memory; their completion is the test's to give.</summary>

@@ -22,7 +22,7 @@ public sealed class RecommendationPublisherTests
     public async Task A_list_arrives_in_the_published_shape()
     {
         await using var kafka = await TestKafka.StartAsync();
-        var published = new TaskCompletionSource();
+        var published = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using (var publisher = kafka.Publisher(_catalogue))
         {
             publisher.Publish(List("ünal", 12), published.SetResult);

@@ -1,0 +1,69 @@
+namespace StreamRec.Kafka.Tests;
+
+public sealed class KafkaIngestBackPressureTests
+{
+    private readonly FakeSink _sink = new();
+    private readonly FakeDeadLetters _deadLetters = new();
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_full_shard_pauses_its_partition_alone_and_nothing_is_lost()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 50, Partitions = 2 });
+        var isOpen = false;
+        _sink.Accepts = b => b.Source.Partition == 1 || Volatile.Read(ref isOpen);
+        kafka.Produce(0, TestKafka.Clicks(3000));
+        kafka.Produce(1, TestKafka.Clicks(3000));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Offsets(1).Length == 3000, "the other partition goes on");
+        await Eventually.True(() => ingest.Status.Partitions.Any(p => p.IsPaused), "the full one is paused");
+        Assert.Empty(_sink.Offsets(0));
+        kafka.Produce(1, TestKafka.Clicks(10, first: 3000));
+        await Eventually.True(() => _sink.Offsets(1).Length == 3010, "polling goes on while one is paused");
+        Volatile.Write(ref isOpen, true);
+        await Eventually.True(() => _sink.Offsets(0).Length == 3000, "the full one catches up");
+        Assert.Equal(Enumerable.Range(0, 3000).Select(i => (long)i), _sink.Offsets(0));
+        _sink.AssertBatchesJoin(0);
+        Assert.DoesNotContain(ingest.Status.Partitions, p => p.IsPaused);
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task A_shard_that_refuses_now_and_then_gets_everything_in_order()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 20, Partitions = 2 });
+        var random = new Random(3);
+        var refusing = 0;
+        _sink.Accepts = _ =>
+        {
+            // Runs of refusals longer than the grace make real pauses.
+            refusing = refusing > 0 ? refusing - 1 : random.Next(8) == 0 ? random.Next(30) : 0;
+            return refusing == 0;
+        };
+        kafka.Produce(0, TestKafka.Clicks(2000));
+        kafka.Produce(1, TestKafka.Clicks(2000));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Received == 4000, "all records are delivered");
+        for (var p = 0; p < 2; p++)
+        {
+            Assert.Equal(Enumerable.Range(0, 2000).Select(i => (long)i), _sink.Offsets(p));
+            _sink.AssertBatchesJoin(p);
+        }
+
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task Lag_is_what_the_log_holds_beyond_the_reader()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1, BatchSize = 10 });
+        _sink.Accepts = _ => false;
+        kafka.Produce(0, TestKafka.Clicks(1000));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => ingest.Status.Partitions is [{ IsPaused: true, NextOffset: > 0 } p] && p.Lag == 1000 - p.NextOffset, "the lag is known");
+        await ingest.StopAsync(Cancelled);
+    }
+}

@@ -1,0 +1,84 @@
+using Confluent.Kafka;
+
+namespace StreamRec.Kafka.Tests;
+
+public sealed class KafkaIngestLifecycleTests
+{
+    private readonly FakeSink _sink = new();
+    private readonly FakeDeadLetters _deadLetters = new();
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Unusable_records_end_in_the_dead_letter_topic()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });
+        kafka.Produce(0, "broken"u8.ToArray());
+        using var deadLetters = kafka.DeadLetters();
+        using var ingest = await kafka.IngestAsync(_sink, deadLetters);
+        var record = Assert.Single(Raw.Read(kafka.Servers, kafka.Options.Topics.DeadLetters, 1, partitions: 1));
+        Assert.Equal("broken"u8.ToArray(), record.Message.Value);
+        Assert.Equal("invalid_json"u8.ToArray(), record.Message.Headers.GetLastBytes("streamrec.error.code"));
+        await ingest.StopAsync(Cancelled);
+        Assert.True(_sink.Batches.Single().DeadLettered.IsCompletedSuccessfully);
+    }
+
+    [Fact]
+    public async Task Completed_offsets_are_committed_to_Kafka_and_no_others()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });
+        kafka.Produce(0, TestKafka.Clicks(100));
+        using (var ingest = await kafka.IngestAsync(_sink, _deadLetters))
+        {
+            await Eventually.True(() => _sink.Received == 100, "all records are delivered");
+            Assert.Equal(Offset.Unset, Committed(kafka));
+            kafka.Completed.Completed(_sink.Opened.First(), 30);
+            kafka.Completed.Completed(_sink.Opened.First(), 20);
+            await Eventually.True(() => Committed(kafka) == 30, "the completed offset is committed");
+            kafka.Completed.Completed(_sink.Opened.First(), 99);
+            await ingest.StopAsync(Cancelled);
+            Assert.Equal(0, ingest.Status.CommitFailures);
+        }
+
+        Assert.Equal(99, Committed(kafka).Value);
+    }
+
+    [Fact]
+    public async Task A_broker_that_goes_and_comes_back_costs_nothing_but_time()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 2 });
+        kafka.Produce(0, TestKafka.Clicks(100));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Received == 100, "the first records are delivered");
+        kafka.Broker.SetDown();
+        kafka.Completed.Completed(_sink.Opened.First(s => s.Partition == 0), 100);
+        kafka.Broker.SetUp();
+        for (var p = 0; p < 2; p++)
+        {
+            kafka.Produce(p, TestKafka.Clicks(50, first: 100));
+        }
+
+        await Eventually.True(() => _sink.Received == 200, "the later records are delivered");
+        Assert.Equal(Enumerable.Range(0, 150).Select(i => (long)i), _sink.Offsets(0));
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task A_shard_that_cannot_open_stops_the_host()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });
+        _sink.OpenFailure = new InvalidOperationException("The journal is corrupt.");
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => !kafka.Failures.IsEmpty, "the host is told");
+        Assert.Same(_sink.OpenFailure, Assert.Single(kafka.Failures));
+        await ingest.StopAsync(Cancelled);
+    }
+
+    private static Offset Committed(TestKafka kafka)
+    {
+        using var consumer = new ConsumerBuilder<byte[], byte[]>(
+            new ConsumerConfig { BootstrapServers = kafka.Servers, GroupId = kafka.Options.GroupId }).Build();
+        return consumer.Committed([new TopicPartition(kafka.Options.Topics.Interactions, 0)], TimeSpan.FromSeconds(10)).Single().Offset;
+    }
+}
