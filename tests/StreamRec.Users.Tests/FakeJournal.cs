@@ -18,6 +18,7 @@ internal sealed class FakeJournal(Changes changes) : IJournal
     private readonly Dictionary<string, BehaviorSequence> _saved = new(StringComparer.Ordinal);
     private readonly LinkedList<PendingAppend> _pending = [];
     private readonly HashSet<string> _forgotten = [];
+    private readonly List<BehaviorSequence[]> _saving = [];
     private long _position;
 
     public Catalogue Catalogue { get; } = new();
@@ -229,6 +230,7 @@ internal sealed class FakeJournal(Changes changes) : IJournal
             }
 
             states = [.. sequences.Select(Copy)];
+            _saving.Add(states);
         }
 
         return new ValueTask(WriteAsync(lease, states, foldedPosition, completedOffset));
@@ -249,6 +251,7 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         lock (_gate)
         {
             Check(_pending.All(append => !append.Segment.Users.Contains(userId)), $"{userId} is forgotten while appends are under way");
+            Check(!_saving.Any(states => states.Any(state => state.UserId == userId)), $"{userId} is forgotten while being saved");
             _saved.Remove(userId);
             _forgotten.Add(userId);
             var removed = 0;
@@ -305,6 +308,8 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         await SaveGate;
         lock (_gate)
         {
+            _saving.Remove(states);
+
             // Once more: the partition may have changed hands while the save waited.
             CheckEpoch(lease);
             foreach (var state in states)
