@@ -48,7 +48,7 @@ public sealed class InteractionProducer : IDisposable
         var value = Write(interaction);
         if (_guard is not null)
         {
-            await _guard.WaitAsync(value.Length, _sent - Acknowledged, cancellationToken);
+            await _guard.WaitAsync(value.Length, cancellationToken);
         }
 
         _sent++;

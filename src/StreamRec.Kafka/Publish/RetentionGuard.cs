@@ -25,6 +25,8 @@ internal sealed class RetentionGuard : IDisposable
     private readonly Dictionary<int, long> _read = [];
     private int _largest;
     private long _allowance;
+    private long _sent;
+    private long _delivered;
 
     public RetentionGuard(KafkaCluster cluster, KafkaOptions options)
     {
@@ -35,12 +37,16 @@ internal sealed class RetentionGuard : IDisposable
     }
 
     /// <summary>A record is in the log.</summary>
-    public void Delivered(int partition, long offset) =>
-        _written.AddOrUpdate(partition, offset + 1, (_, known) => Math.Max(known, offset + 1));
-
-    /// <summary>Waits until one more record of this size cannot push out an unread one, wherever it goes.</summary>
-    public async ValueTask WaitAsync(int bytes, long underWay, CancellationToken cancellationToken)
+    public void Delivered(int partition, long offset)
     {
+        _written.AddOrUpdate(partition, offset + 1, (_, known) => Math.Max(known, offset + 1));
+        Interlocked.Increment(ref _delivered);
+    }
+
+    /// <summary>Waits until one more record of this size cannot push out an unread one, wherever it goes; the caller then sends it.</summary>
+    public async ValueTask WaitAsync(int bytes, CancellationToken cancellationToken)
+    {
+        _sent++;
         _largest = Math.Max(_largest, bytes + Overhead);
         if (--_allowance > 0)
         {
@@ -49,7 +55,7 @@ internal sealed class RetentionGuard : IDisposable
 
         while (true)
         {
-            var room = (Budget / _largest) - Furthest() - underWay;
+            var room = (Budget / _largest) - Furthest() - (_sent - Interlocked.Read(ref _delivered));
             if (room > 0)
             {
                 // No need to look again before a good part of the room is used up.
