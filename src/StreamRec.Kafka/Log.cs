@@ -44,6 +44,9 @@ internal static partial class Log
     [LoggerMessage(1017, LogLevel.Critical, "Reading {Topic} ended")]
     internal static partial void ReaderFailed(ILogger logger, Exception exception, string topic);
 
+    [LoggerMessage(1018, LogLevel.Debug, "{Partition} may begin a second late after its pause: {Reason}")]
+    internal static partial void WakeFailed(ILogger logger, string partition, string reason);
+
     [LoggerMessage(1020, LogLevel.Critical, "A record could not be published to {Topic}: {Reason}")]
     internal static partial void PublishFailed(ILogger logger, string topic, string reason);
 

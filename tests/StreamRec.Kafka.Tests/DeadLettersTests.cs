@@ -89,7 +89,10 @@ public sealed class DeadLettersTests
             Offset = 42,
             Message = new Message<byte[], byte[]>
             {
-                Key = key!, Value = value!, Headers = headers ?? [], Timestamp = new Timestamp(timestamp, TimestampType.CreateTime),
+                Key = key!,
+                Value = value!,
+                Headers = headers ?? [],
+                Timestamp = new Timestamp(timestamp, TimestampType.CreateTime),
             },
         },
         "oversized",

@@ -37,9 +37,6 @@ public sealed partial class KafkaIngest
             set => Volatile.Write(ref _refused, value);
         }
 
-        /// <summary>Records of this partition were left aside while it was paused: reading begins again at <see cref="NextOffset"/>.</summary>
-        public bool MustSeek { get; set; }
-
         /// <summary>The client found its offset outside the log, and the log has still to be asked what it holds.</summary>
         public bool MustVerify { get; set; }
 

@@ -205,14 +205,10 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private void Accept(IConsumer<byte[], byte[]> consumer, ConsumeResult<byte[], byte[]> record)
     {
         var offset = record.Offset.Value;
-        if (!_partitions.TryGetValue(record.Partition.Value, out var partition) || partition.HasGap || offset < partition.NextOffset)
+        // While a batch waits for its shard, what still comes of its partition is left aside: resuming begins at the next offset.
+        if (!_partitions.TryGetValue(record.Partition.Value, out var partition)
+            || partition.HasGap || partition.Refused is not null || offset < partition.NextOffset)
         {
-            return;
-        }
-
-        if (partition.Refused is not null)
-        {
-            partition.MustSeek = true;
             return;
         }
 
