@@ -6,7 +6,7 @@ namespace StreamRec.Users;
 /// <remarks>Threading: filled by the shard, then handed to the finisher; never touched by both.</remarks>
 internal sealed class Turn
 {
-    /// <summary>The users touched, in the order in which they appeared.</summary>
+    /// <summary>The users touched, in the order in which they appeared. Rented; goes back to the pool when the turn is finished.</summary>
     public required TouchedUser[] Users { get; init; }
 
     /// <summary>How many of <see cref="Users"/> are in use.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using StreamRec.Actors;
 using StreamRec.Domain;
 
@@ -76,6 +77,7 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
             }
         }
 
+        ArrayPool<TouchedUser>.Shared.Return(turn.Users, clearArray: true);
         turn.Ticket.Finish();
         _depth.Release();
     }

@@ -15,7 +15,7 @@ internal sealed partial class UserShard
         _lease = await _journal.AcquireAsync(_source, cancellationToken);
         _nextOffset = _lease.NextOffset;
         _durablePosition = _foldedPosition = _lease.FoldedPosition;
-        _savedCompleted = _lease.CompletedOffset;
+        _savedCompleted = _readTo = _lease.CompletedOffset;
         _tracker = new OffsetTracker(_source, _lease.CompletedOffset, _context.Offsets);
 
         var segments = 0;

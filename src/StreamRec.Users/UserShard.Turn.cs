@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using StreamRec.Domain;
 
 namespace StreamRec.Users;
@@ -6,15 +7,21 @@ namespace StreamRec.Users;
 /// <summary>A turn: resolve users and items in one read each, decide record by record, issue one append, hand the rest to the finisher.</summary>
 internal sealed partial class UserShard
 {
+    // Instead of a slot or an item number: not known yet, and nothing to do for the record.
+    private const int Unknown = -1;
+    private const int Finished = -2;
+
     private readonly List<ShardMessage.Deliver> _turnBatches = [];
     private readonly List<string> _missingUsers = [];
     private readonly List<string> _missingItems = [];
     private readonly Dictionary<string, int> _missing = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _missingItemIds = new(StringComparer.Ordinal);
     private readonly Queue<Task<long>> _commits = new();
     private long _nextOffset;
 
-    // The completed offset when the turn began: lists that finish meanwhile must not change what the turn takes for finished.
-    private long _turnCompleted;
+    // How far this shard has read. A record below was decided here, or its list was out before; deciding it again would ask for a list that
+    // supersedes the first one without holding back the completed offset in its place.
+    private long _readTo;
 
     /// <summary>Takes the batches that wait next to each other from <paramref name="first"/> on, up to the bound; returns the first message left.</summary>
     private async ValueTask<int> TurnAsync(IReadOnlyList<ShardMessage> messages, int first, CancellationToken cancellationToken)
@@ -23,20 +30,22 @@ internal sealed partial class UserShard
         var end = TakeBatches(messages, first, out var records);
         Interlocked.Add(ref _waitingBatches, -(end - first));
         DropFinishedCommits();
-        _turnCompleted = _tracker.Completed;
 
-        var slots = ArrayPool<int>.Shared.Rent(Math.Max(1, records));
         var decision = new Decision(records);
+        var slots = ArrayPool<int>.Shared.Rent(records);
+        var items = ArrayPool<int>.Shared.Rent(records);
         try
         {
-            await LoadMissingUsersAsync(cancellationToken);
-            Touch(decision, slots);
+            LookUp(slots, items);
+            await MakeResidentAsync(_missingUsers, cancellationToken);
             await AddMissingItemsAsync(cancellationToken);
-            Decide(decision, slots);
+            Touch(decision, slots);
+            Decide(decision, slots, items);
         }
         finally
         {
             ArrayPool<int>.Shared.Return(slots);
+            ArrayPool<int>.Shared.Return(items);
         }
 
         foreach (var deliver in _turnBatches)
@@ -72,27 +81,54 @@ internal sealed partial class UserShard
         return end;
     }
 
-    /// <summary>Makes all users of the turn resident with one read.</summary>
-    private async ValueTask LoadMissingUsersAsync(CancellationToken cancellationToken)
+    /// <summary>Finds the user and the item of each record, and notes those that have to be loaded or added.</summary>
+    private void LookUp(int[] slots, int[] items)
     {
         _missing.Clear();
         _missingUsers.Clear();
+        _missingItemIds.Clear();
+        _missingItems.Clear();
+        var index = 0;
+        var nextOffset = _nextOffset;
         foreach (var deliver in _turnBatches)
         {
-            foreach (var record in deliver.Batch.Interactions)
+            foreach (ref readonly var record in RecordsOf(deliver.Batch))
             {
-                if (!IsFinished(record.Offset)
-                    && !_residents.TryFind(record.Interaction.UserId, out int _)
-                    && _missing.TryAdd(record.Interaction.UserId, 0))
+                slots[index] = items[index] = Unknown;
+                if (record.Offset < _readTo)
                 {
-                    _missingUsers.Add(record.Interaction.UserId);
+                    slots[index++] = Finished;
+                    continue;
                 }
-            }
-        }
 
-        await MakeResidentAsync(_missingUsers, cancellationToken);
+                var interaction = record.Interaction;
+                if (_residents.TryFind(interaction.UserId, out int slot))
+                {
+                    slots[index] = slot;
+                }
+                else if (_missing.TryAdd(interaction.UserId, 0))
+                {
+                    _missingUsers.Add(interaction.UserId);
+                }
+
+                if (_journal.Catalogue.TryGetNumber(interaction.ItemId, out var item))
+                {
+                    items[index] = item;
+                }
+                else if (record.Offset >= nextOffset && _missingItemIds.Add(interaction.ItemId))
+                {
+                    _missingItems.Add(interaction.ItemId);
+                }
+
+                index++;
+            }
+
+            nextOffset = Math.Max(nextOffset, deliver.Batch.NextOffset);
+            _readTo = Math.Max(_readTo, deliver.Batch.NextOffset);
+        }
     }
 
+    /// <summary>Makes users resident with one read.</summary>
     private async ValueTask MakeResidentAsync(List<string> userIds, CancellationToken cancellationToken)
     {
         if (userIds.Count == 0)
@@ -107,25 +143,25 @@ internal sealed partial class UserShard
         }
     }
 
-    /// <summary>Notes which user each record concerns, how many records each user has, and which items are new.</summary>
+    /// <summary>Counts the records of each user, now that all are resident.</summary>
     private void Touch(Decision decision, int[] slots)
     {
-        _missing.Clear();
-        _missingItems.Clear();
         var index = 0;
-        var next = _nextOffset;
         foreach (var deliver in _turnBatches)
         {
-            foreach (var record in deliver.Batch.Interactions)
+            foreach (ref readonly var record in RecordsOf(deliver.Batch))
             {
-                if (IsFinished(record.Offset))
+                ref var slot = ref slots[index++];
+                if (slot == Finished)
                 {
-                    slots[index++] = -1;
                     continue;
                 }
 
-                _residents.TryFind(record.Interaction.UserId, out int slot);
-                slots[index++] = slot;
+                if (slot == Unknown)
+                {
+                    _residents.TryFind(record.Interaction.UserId, out slot);
+                }
+
                 ref var mark = ref _residents.Mark(slot);
                 if (mark == 0)
                 {
@@ -133,14 +169,7 @@ internal sealed partial class UserShard
                 }
 
                 decision.Users[mark - 1].Records++;
-                var itemId = record.Interaction.ItemId;
-                if (record.Offset >= next && !_journal.Catalogue.TryGetNumber(itemId, out _) && _missing.TryAdd(itemId, 0))
-                {
-                    _missingItems.Add(itemId);
-                }
             }
-
-            next = Math.Max(next, deliver.Batch.NextOffset);
         }
     }
 
@@ -153,28 +182,27 @@ internal sealed partial class UserShard
     }
 
     /// <summary>Lets the user actors decide and evolve, in offset order. No I/O from here to the end of the method.</summary>
-    private void Decide(Decision decision, int[] slots)
+    private void Decide(Decision decision, int[] slots, int[] items)
     {
         var index = 0;
         decision.FirstOffset = _nextOffset;
-        decision.ReadTo = _turnCompleted;
         foreach (var deliver in _turnBatches)
         {
-            foreach (var record in deliver.Batch.Interactions)
+            foreach (ref readonly var record in RecordsOf(deliver.Batch))
             {
-                var slot = slots[index++];
-                if (slot < 0)
+                var slot = slots[index];
+                var item = items[index++];
+                if (slot == Finished)
                 {
                     decision.Redelivered++;
                 }
                 else
                 {
-                    Decide(decision, _residents.Mark(slot) - 1, in record, deliver.IngestedAt);
+                    Decide(decision, _residents.Mark(slot) - 1, item, in record, deliver.IngestedAt);
                 }
             }
 
             _nextOffset = Math.Max(_nextOffset, deliver.Batch.NextOffset);
-            decision.ReadTo = Math.Max(decision.ReadTo, deliver.Batch.NextOffset);
         }
 
         foreach (ref var user in decision.Users.AsSpan(0, decision.UserCount))
@@ -184,7 +212,7 @@ internal sealed partial class UserShard
         }
     }
 
-    private void Decide(Decision decision, int userIndex, in IngestedInteraction record, long ingestedAt)
+    private void Decide(Decision decision, int userIndex, int item, in IngestedInteraction record, long ingestedAt)
     {
         ref var user = ref decision.Users[userIndex];
         var interaction = record.Interaction;
@@ -200,7 +228,11 @@ internal sealed partial class UserShard
 
         if ((effects & UserEffects.Append) != 0)
         {
-            _journal.Catalogue.TryGetNumber(interaction.ItemId, out var item);
+            if (item == Unknown)
+            {
+                _journal.Catalogue.TryGetNumber(interaction.ItemId, out item);
+            }
+
             UserActor.Evolve(state, item, interaction.Type, interaction.TimestampMs, interaction.EventId, _options.MaxSequence);
             user.History[user.HistoryLength++] = new SequenceEntry(item, interaction.Type);
             decision.Append(userIndex, item, in record);
@@ -230,7 +262,7 @@ internal sealed partial class UserShard
     private async ValueTask CommitAsync(Decision decision, CancellationToken cancellationToken)
     {
         await _depth.WaitAsync(cancellationToken);
-        var ticket = _tracker.Begin(decision.ReadTo, decision.Lists);
+        var ticket = _tracker.Begin(_readTo, decision.Lists);
         var commit = Task.FromResult(0L);
         if (_nextOffset > decision.FirstOffset)
         {
@@ -270,13 +302,19 @@ internal sealed partial class UserShard
         }
     }
 
-    /// <summary>Whether a record is behind the completed offset: nothing is owed to it.</summary>
-    private bool IsFinished(long offset) => offset < _turnCompleted;
+    /// <summary>The records without an enumerator and without copying each: they are large, and three passes read them.</summary>
+    private static ReadOnlySpan<IngestedInteraction> RecordsOf(InteractionBatch batch) => batch.Interactions switch
+    {
+        IngestedInteraction[] array => array,
+        List<IngestedInteraction> list => CollectionsMarshal.AsSpan(list),
+        var other => other.ToArray(),
+    };
 
     /// <summary>What one turn has decided so far.</summary>
     private sealed class Decision(int records)
     {
-        public TouchedUser[] Users = new TouchedUser[Math.Clamp(records, 1, 64)];
+        /// <summary>Rented; the finisher gives it back. No turn has more users than records.</summary>
+        public TouchedUser[] Users { get; } = ArrayPool<TouchedUser>.Shared.Rent(records);
 
         public int UserCount { get; private set; }
 
@@ -288,9 +326,6 @@ internal sealed partial class UserShard
 
         public long FirstOffset { get; set; }
 
-        /// <summary>One past the last record read in the turn, where that was ever below the journal's position too.</summary>
-        public long ReadTo { get; set; }
-
         public int Duplicates { get; set; }
 
         public int Redelivered { get; set; }
@@ -300,11 +335,6 @@ internal sealed partial class UserShard
         /// <summary>Adds a user and returns its index plus one.</summary>
         public int Add(string userId, int slot)
         {
-            if (UserCount == Users.Length)
-            {
-                Array.Resize(ref Users, Users.Length * 2);
-            }
-
             Users[UserCount++] = new TouchedUser { UserId = userId, Slot = slot, SegmentUser = -1 };
             return UserCount;
         }
