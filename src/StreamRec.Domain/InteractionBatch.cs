@@ -20,7 +20,11 @@ public sealed record InteractionBatch(
     long FirstOffset,
     long NextOffset,
     IReadOnlyList<IngestedInteraction> Interactions,
-    Task DeadLettered);
+    Task DeadLettered)
+{
+    /// <summary>Clock ticks when its first record was read: latencies count from here. 0 = when it is delivered.</summary>
+    public long ReadAt { get; init; }
+}
 
 /// <summary>Where ingest delivers: the shards. Implemented by the users stage.</summary>
 public interface IInteractionSink

@@ -67,6 +67,12 @@ public interface IJournal : IAsyncDisposable
     /// <summary>Takes over a source partition: its epoch rises by one, so that the former owner's appends are refused.</summary>
     ValueTask<PartitionLease> AcquireAsync(SourcePartition source, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The sources that have segments above their folded position: users' newest interactions that no saved state contains yet.
+    /// Whoever opens and closes such a source folds them; a source whose log is gone for good is opened by nobody else.
+    /// </summary>
+    ValueTask<IReadOnlyList<SourcePartition>> UnfoldedSourcesAsync(CancellationToken cancellationToken);
+
     /// <summary>Appends and returns the segment's journal position once it is durable. Appends that wait together share one commit.</summary>
     /// <exception cref="FencedException">The lease is not the newest, or the partition's position is not <see cref="Segment.FirstOffset"/>.</exception>
     ValueTask<long> AppendAsync(PartitionLease lease, Segment segment, CancellationToken cancellationToken);

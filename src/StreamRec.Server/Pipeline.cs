@@ -184,6 +184,7 @@ public sealed class Pipeline : IAsyncDisposable
             Partitions = Options.Kafka.Partitions,
         };
         _stop.Push(Shards.DisposeAsync);
+        await FoldFormerLogsAsync(cancellationToken);
 
         var catalogue = new CatalogueReader(
             Cluster, Options.Kafka, ApplyAsync, deadLetters, _logs.CreateLogger<CatalogueReader>(), Fail);
@@ -197,6 +198,20 @@ public sealed class Pipeline : IAsyncDisposable
         _ingest = new KafkaIngest(
             Cluster, Options.Kafka, Shards, deadLetters, completed, _time, _logs.CreateLogger<KafkaIngest>(), Fail);
         await StartAsync(_ingest, _ingest.StartAsync, _ingest.StopAsync, cancellationToken);
+    }
+
+    // A server that was killed leaves the newest interactions unfolded, and an embedded broker's log is gone with it: nobody will be assigned its
+    // partitions again. Opening and closing them brings their users' states up to date before anything new arrives.
+    private async Task FoldFormerLogsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var source in await Journal.UnfoldedSourcesAsync(cancellationToken))
+        {
+            if (source.Log != Cluster.LogId)
+            {
+                await Shards.OpenAsync(source, cancellationToken);
+                await Shards.CloseAsync(source, cancellationToken);
+            }
+        }
     }
 
     private ActorRef<TrainerMessage> SpawnTrainer(ActorSystem actors, FreshInteractions fresh)

@@ -8,7 +8,7 @@ internal abstract record ShardMessage
 {
     /// <summary>A batch from ingest.</summary>
     /// <param name="Batch">The batch.</param>
-    /// <param name="IngestedAt">Clock ticks when it was delivered.</param>
+    /// <param name="IngestedAt">Clock ticks when its first record was read.</param>
     public sealed record Deliver(InteractionBatch Batch, long IngestedAt) : ShardMessage;
 
     /// <summary>Time to save, or the save under way has ended.</summary>

@@ -84,7 +84,7 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
     public bool TryDeliver(InteractionBatch batch)
     {
         if (Interlocked.Increment(ref _waitingBatches) <= _options.MailboxBatches
-            && Ref.TryTell(new ShardMessage.Deliver(batch, _context.Time.GetTimestamp())))
+            && Ref.TryTell(new ShardMessage.Deliver(batch, batch.ReadAt != 0 ? batch.ReadAt : _context.Time.GetTimestamp())))
         {
             return true;
         }

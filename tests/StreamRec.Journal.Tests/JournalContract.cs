@@ -290,6 +290,24 @@ public abstract partial class JournalContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_source_is_unfolded_until_its_newest_segment_is_in_saved_states()
+    {
+        var (first, second) = (Some.Partition(), Some.Partition() with { Log = "former" });
+        var lease = await Journal.AcquireAsync(first, Token);
+        var former = await Journal.AcquireAsync(second, Token);
+        await Journal.AcquireAsync(first with { Partition = 7 }, Token);
+        await Journal.AppendAsync(lease, Some.Clicks(0, "a"), Token);
+        var position = await Journal.AppendAsync(former, Some.Clicks(0, "b"), Token);
+
+        Assert.Equal(new HashSet<SourcePartition> { first, second }, (await Journal.UnfoldedSourcesAsync(Token)).ToHashSet());
+
+        await Journal.SaveUsersAsync(former, [new BehaviorSequence("b")], position, 0, Token);
+        await ReopenAsync();
+
+        Assert.Equal([first], await Journal.UnfoldedSourcesAsync(Token));
+    }
+
+    [Fact]
     public async Task A_damaged_segment_is_named_and_not_served()
     {
         var lease = await Journal.AcquireAsync(Some.Partition(), Token);

@@ -125,6 +125,16 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         }
     }
 
+    public ValueTask<IReadOnlyList<SourcePartition>> UnfoldedSourcesAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            return new([.. _leases.Values
+                .Where(lease => _segments.Exists(stored => stored.Source == lease.Source && stored.Position > lease.FoldedPosition))
+                .Select(lease => lease.Source)]);
+        }
+    }
+
     public ValueTask AddItemsAsync(IReadOnlyCollection<string> itemIds, CancellationToken cancellationToken)
     {
         lock (_gate)

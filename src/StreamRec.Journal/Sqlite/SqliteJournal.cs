@@ -80,6 +80,12 @@ public sealed class SqliteJournal : IJournal
     public async ValueTask<PartitionLease> AcquireAsync(SourcePartition source, CancellationToken cancellationToken) =>
         await _writer.SubmitAsync(new AcquireCommand(source), cancellationToken);
 
+    public async ValueTask<IReadOnlyList<SourcePartition>> UnfoldedSourcesAsync(CancellationToken cancellationToken)
+    {
+        _writer.ThrowIfUnusable();
+        return await _readers.ReadAsync(reader => reader.UnfoldedSources(), cancellationToken);
+    }
+
     public async ValueTask<long> AppendAsync(PartitionLease lease, Segment segment, CancellationToken cancellationToken)
     {
         foreach (var entry in segment.Entries)

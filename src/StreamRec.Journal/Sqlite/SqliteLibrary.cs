@@ -1,5 +1,3 @@
-using SQLitePCL;
-
 namespace StreamRec.Journal.Sqlite;
 
 /// <summary>The system's SQLite.</summary>
@@ -12,7 +10,7 @@ public static class SqliteLibrary
         get
         {
             SqliteNative.Use();
-            return raw.sqlite3_libversion().utf8_to_string();
+            return SqliteDatabase.LibraryVersion;
         }
     }
 }

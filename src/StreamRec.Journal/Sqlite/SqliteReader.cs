@@ -22,6 +22,7 @@ internal sealed class SqliteReader : IDisposable
     private readonly SqliteStatement _segments;
     private readonly SqliteStatement _segmentsOfPartition;
     private readonly SqliteStatement _dictionaries;
+    private readonly SqliteStatement _unfolded;
     private readonly SqliteStatement _total;
 
     public SqliteReader(string path)
@@ -36,6 +37,11 @@ internal sealed class SqliteReader : IDisposable
                  AND s.position > ?1 AND s.position <= ?2 ORDER BY s.position
               """);
         _dictionaries = _database.Prepare("SELECT position, payload FROM segments WHERE position > ?1 AND position <= ?2 ORDER BY position");
+        _unfolded = _database.Prepare(
+            """
+            SELECT p.topic, p.log, p.partition FROM partitions p
+            WHERE EXISTS (SELECT 1 FROM segments s WHERE s.partition = p.id AND s.position > p.folded_position)
+            """);
         _total = _database.Prepare("SELECT value FROM meta WHERE key = ?1");
     }
 
@@ -84,6 +90,24 @@ internal sealed class SqliteReader : IDisposable
     {
         _dictionaries.Bind(2, upToPosition);
         return SegmentSearch.Find(_dictionaries, PackedWriter.StrictUtf8.GetBytes(userId), 0, cancellationToken);
+    }
+
+    public List<SourcePartition> UnfoldedSources()
+    {
+        var sources = new List<SourcePartition>();
+        try
+        {
+            while (_unfolded.Step())
+            {
+                sources.Add(new SourcePartition(_unfolded.Text(0), _unfolded.Text(1), (int)_unfolded.Int64(2)));
+            }
+
+            return sources;
+        }
+        finally
+        {
+            _unfolded.Reset();
+        }
     }
 
     public (long Interactions, long Users, long Segments) Totals()

@@ -7,13 +7,14 @@ namespace StreamRec.Kafka.Ingest;
 public sealed partial class KafkaIngest
 {
     /// <remarks>Invariant: batches join without a hole: the first offset of one is the next offset of the one before. Threading: written by the consumer thread.</remarks>
-    private sealed class Partition(SourcePartition source, long firstOffset, long readFrom)
+    private sealed class Partition(SourcePartition source, long firstOffset, long readFrom, TimeProvider time)
     {
         private readonly List<Task> _deadLettered = [];
         private List<IngestedInteraction> _usable = [];
         private long _firstOffset = firstOffset;
         private long _nextOffset = readFrom;
         private long _logEnd = -1;
+        private long _readAt;
         private InteractionBatch? _refused;
 
         public SourcePartition Source { get; } = source;
@@ -63,7 +64,10 @@ public sealed partial class KafkaIngest
         public InteractionBatch TakeBatch()
         {
             var batch = new InteractionBatch(
-                Source, _firstOffset, NextOffset, _usable, _deadLettered.Count == 0 ? Task.CompletedTask : Task.WhenAll(_deadLettered));
+                Source, _firstOffset, NextOffset, _usable, _deadLettered.Count == 0 ? Task.CompletedTask : Task.WhenAll(_deadLettered))
+            {
+                ReadAt = _readAt,
+            };
             _firstOffset = NextOffset;
             _usable = [];
             _deadLettered.Clear();
@@ -74,7 +78,10 @@ public sealed partial class KafkaIngest
         private void Advance(long offset)
         {
             Volatile.Write(ref _nextOffset, offset + 1);
-            Records++;
+            if (Records++ == 0)
+            {
+                _readAt = time.GetTimestamp();
+            }
         }
     }
 }

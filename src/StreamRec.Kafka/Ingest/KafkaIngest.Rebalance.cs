@@ -51,7 +51,7 @@ public sealed partial class KafkaIngest
     {
         var log = QueryLog(consumer, new TopicPartition(source.Topic, source.Partition), stopping);
         var start = StartOffset.Resolve(source, wanted, log.Low.Value, log.High.Value, out var gap);
-        var partition = new Partition(source, Math.Max(0, wanted), start) { LogEnd = log.High.Value };
+        var partition = new Partition(source, Math.Max(0, wanted), start, _time) { LogEnd = log.High.Value };
         _partitions[source.Partition] = partition;
         if (gap is not null)
         {
