@@ -46,8 +46,8 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
 /// <summary>Cross-entropy of the softmax over all items, in chunks of positions so that positions × items is never in memory at once.</summary>
 internal sealed class FullSoftmaxLoss : IRecGptLoss
 {
-    /// <summary>Logits held at once: 16 M floats are 64 MB.</summary>
-    private const long ChunkLogits = 16 << 20;
+    /// <summary>Logits held at once: 2 M floats are 8 MB, which the allocator keeps for the next chunk instead of giving it back to the system.</summary>
+    private const long ChunkLogits = 2 << 20;
 
     public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random)
     {
