@@ -25,7 +25,7 @@ internal sealed class ProgressLines(string title, double total, string unit)
         var rate = done / elapsed.TotalSeconds;
         var left = rate > 0 ? TimeSpan.FromSeconds((total - done) / rate) : TimeSpan.Zero;
         Console.Error.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{title}: {done / Math.Max(1, total):P0}, {rate:N0} {unit}/s, {left:hh\\:mm\\:ss} left"));
+            CultureInfo.InvariantCulture, $"{title}: {done / Math.Max(1, total):P0}, {RateColumn.Text(rate, unit)}, {left:hh\\:mm\\:ss} left"));
     }
 }
 
@@ -33,5 +33,10 @@ internal sealed class ProgressLines(string title, double total, string unit)
 internal sealed class RateColumn(string unit) : ProgressColumn
 {
     public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-        new Text(string.Create(CultureInfo.InvariantCulture, $"{task.Speed ?? 0:N0} {unit}/s"));
+        new Spectre.Console.Text(Text(task.Speed ?? 0, unit));
+
+    /// <summary>Slow things are told by the minute.</summary>
+    public static string Text(double perSecond, string unit) => perSecond >= 1
+        ? string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} {unit}/s")
+        : string.Create(CultureInfo.InvariantCulture, $"{perSecond * 60:F1} {unit}/min");
 }

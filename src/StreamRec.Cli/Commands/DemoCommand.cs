@@ -38,7 +38,7 @@ internal static class DemoCommand
                     [
                         new("Server:DataDirectory", scratch.FullName),
                         new("Server:HttpPort", "0"),
-                        new("Server:PrequentialWindow", "4000"),
+                        new("Server:PrequentialWindow", "3000"),
                         new("Training:EveryInteractions", "6000"),
                         new("Training:Every", "00:00:20"),
                         new("Training:Budget", "00:00:12"),

@@ -11,6 +11,9 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
     private const int ChartWidth = 60;
     private const int ChartHeight = 8;
 
+    /// <summary>Fewer judged interactions than this make a rate that jumps about.</summary>
+    private const int EnoughJudged = 500;
+
     private static readonly TimeSpan LineEvery = TimeSpan.FromSeconds(4);
 
     private readonly Lock _gate = new();
@@ -48,7 +51,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             var interactions = (figures.Interactions - (_last?.Interactions ?? 0)) / Math.Max(seconds, 1e-3);
             var lists = (figures.Lists - (_last?.Lists ?? 0)) / Math.Max(seconds, 1e-3);
             (_last, _lastAt, _lastLine) = (figures, Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp());
-            if (figures.Judged > 0)
+            if (figures.Judged >= EnoughJudged)
             {
                 _quality.Add((figures.HitRate, figures.PopularityHitRate));
             }
@@ -71,7 +74,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
         {
             Erase();
             output.WriteLine();
-            output.WriteLine("Prequential HR@10: each interaction looked for in the user's last list, before anything learns from it.");
+            output.WriteLine("Prequential HR@10: each interaction looked for in the list its user was last served, before anything learns from it.");
             foreach (var line in Chart())
             {
                 output.WriteLine(line);
@@ -81,7 +84,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{figures.Interactions:N0} interactions of per-user actors, all in the journal; {figures.Lists:N0} lists published ({figures.FallbackLists:N0} before there was a model)."));
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Interaction to list: p50 {figures.P50Ms:F1} ms, p99 {figures.P99Ms:F1} ms over the last lists."));
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{runs} training runs, {figures.Swaps} swaps, {models.Count} checkpoints; serving: {figures.Model ?? "none"}."));
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"HR@10 of the last {figures.Judged:N0} judged interactions: model {figures.HitRate:P1}, popularity {figures.PopularityHitRate:P1}."));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"HR@10 of the last {figures.Judged:N0} judged interactions: served {figures.HitRate:P1}, popularity {figures.PopularityHitRate:P1}."));
         }
     }
 
@@ -96,7 +99,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             string.Create(CultureInfo.InvariantCulture, $"  {interactions,7:N0} interactions/s   {lists,7:N0} lists/s   p50 {figures.P50Ms,6:F1} ms   p99 {figures.P99Ms,6:F1} ms   {(duration - Elapsed).TotalSeconds:F0} s left"),
             string.Create(CultureInfo.InvariantCulture, $"  {figures.Interactions,7:N0} interactions     {figures.Lists,7:N0} lists     serving {figures.Model ?? "popularity (no model yet)"}, {figures.Swaps} swaps, {figures.ResidentUsers:N0} users in memory"),
             $"  trainer: {trainer}",
-            string.Create(CultureInfo.InvariantCulture, $"  HR@10: model {figures.HitRate,6:P1}   popularity {figures.PopularityHitRate,6:P1}   (last {figures.Judged:N0} interactions that had a model's list)"),
+            string.Create(CultureInfo.InvariantCulture, $"  HR@10: served {figures.HitRate,6:P1}   popularity {figures.PopularityHitRate,6:P1}   (last {figures.Judged:N0} interactions whose user had a list)"),
         ];
         lines.AddRange(Chart());
         return lines;
@@ -131,7 +134,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             rows.Add($"  {label,6} │{new string(cells)}");
         }
 
-        rows.Add($"  {"",6} └{new string('─', width)}  ● model  ○ popularity");
+        rows.Add($"  {"",6} └{new string('─', width)}  ● served  ○ popularity");
         return rows;
     }
 

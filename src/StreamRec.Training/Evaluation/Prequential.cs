@@ -3,8 +3,9 @@ using StreamRec.Domain;
 namespace StreamRec.Training.Evaluation;
 
 /// <summary>
-/// Live quality: each interaction is looked for in the user's last list before anything learns from it, and in what popularity would
-/// have offered at the same moment. Only interactions whose user had a list of a model count, so both are judged on the same ones.
+/// Live quality: each interaction is looked for in the list that its user was last served, before anything learns from it, and in what
+/// popularity would have offered at the same moment. Only interactions whose user had a list count, so both are judged on the same ones.
+/// While no model serves, lists are popularity themselves and the two figures are nearly the same.
 /// </summary>
 /// <remarks>Bounded: the last lists of at most <paramref name="users"/> users. Threading: every member from any thread.</remarks>
 /// <param name="popularity">The k most popular items for a user who has had the items given.</param>
@@ -18,8 +19,8 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int[]> _lists = new(StringComparer.Ordinal);
-    private readonly Queue<(bool Model, bool Popularity)> _recent = new();
-    private int _modelHits;
+    private readonly Queue<(bool Served, bool Popularity)> _recent = new();
+    private int _servedHits;
     private int _popularityHits;
     private long _judged;
 
@@ -31,7 +32,7 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
             lock (_gate)
             {
                 var n = Math.Max(1, _recent.Count);
-                return new PrequentialFigures(_judged, _recent.Count, (double)_modelHits / n, (double)_popularityHits / n);
+                return new PrequentialFigures(_judged, _recent.Count, (double)_servedHits / n, (double)_popularityHits / n);
             }
         }
     }
@@ -41,12 +42,6 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
     {
         lock (_gate)
         {
-            if (recommendation.Fallback != Fallback.None)
-            {
-                _lists.Remove(recommendation.UserId);
-                return;
-            }
-
             if (_lists.Count >= users && !_lists.ContainsKey(recommendation.UserId))
             {
                 // Which one goes does not matter for the figure, only that memory stays bounded.
@@ -86,24 +81,24 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
             return;
         }
 
-        var byModel = Array.IndexOf(list, entry.Item) >= 0;
+        var served = Array.IndexOf(list, entry.Item) >= 0;
         var byPopularity = popularity(K, had).Any(ranked => ranked.Item == entry.Item);
         lock (_gate)
         {
             _judged++;
-            Add(byModel, byPopularity, 1);
-            _recent.Enqueue((byModel, byPopularity));
+            Add(served, byPopularity, 1);
+            _recent.Enqueue((served, byPopularity));
             if (_recent.Count > window)
             {
-                var (model, popular) = _recent.Dequeue();
-                Add(model, popular, -1);
+                var (was, popular) = _recent.Dequeue();
+                Add(was, popular, -1);
             }
         }
     }
 
-    private void Add(bool model, bool popular, int sign)
+    private void Add(bool served, bool popular, int sign)
     {
-        _modelHits += model ? sign : 0;
+        _servedHits += served ? sign : 0;
         _popularityHits += popular ? sign : 0;
     }
 }
