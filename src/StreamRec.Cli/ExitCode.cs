@@ -16,4 +16,7 @@ internal static class ExitCode
 
     /// <summary>A setting is wrong.</summary>
     public const int Configuration = 78;
+
+    /// <summary>Ctrl-C before the work was done; <c>serve</c>, <c>broker</c> and <c>demo</c> end with success instead.</summary>
+    public const int Interrupted = 130;
 }

@@ -27,7 +27,7 @@ internal static class Failures
         }
         catch (OperationCanceledException)
         {
-            return ExitCode.Success;
+            return ExitCode.Interrupted;
         }
         catch (Exception exception) when (Expected(exception) is { } advice)
         {

@@ -61,6 +61,7 @@ internal static class Settings
     public static ILoggerFactory Logs(ParseResult result, LogLevel quiet = LogLevel.Warning) =>
         LoggerFactory.Create(logging => logging
             .SetMinimumLevel(result.GetValue(Verbose) ? LogLevel.Debug : quiet)
+            .AddFilter("Microsoft", LogLevel.Warning)
             .AddSimpleConsole(console =>
             {
                 console.SingleLine = true;

@@ -78,9 +78,10 @@ public sealed class TrainingRun(
 
         var bar = (reference ?? popularity).Ndcg(10) * (reference is null ? 1 : options.MinNdcgRatio);
         var judge = champion?.ToString() ?? "popularity";
-        if (candidate.Ndcg(10) < bar)
+        // A model that finds nothing at all serves nobody, however low the bar.
+        if (candidate.Ndcg(10) < bar || candidate.Ndcg(10) == 0)
         {
-            return Done(version, false, $"NDCG@10 {candidate.Ndcg(10):F4} is below the bar {bar:F4} set by {judge}", candidate, reference, popularity);
+            return Done(version, false, $"NDCG@10 {candidate.Ndcg(10):F4} does not reach the bar {bar:F4} set by {judge}", candidate, reference, popularity);
         }
 
         try
