@@ -15,6 +15,11 @@ internal sealed class BrokerProcess : IAsyncDisposable
 
     public string BootstrapServers { get; }
 
+    /// <summary>Answers nobody until <see cref="Resume"/>; what it holds stays.</summary>
+    public void Suspend() => _process.Suspend();
+
+    public void Resume() => _process.Resume();
+
     public static async Task<BrokerProcess> StartAsync(int partitions = 4)
     {
         var process = StreamRecProcess.Start("broker", "--json", "--set", $"Kafka:Partitions={partitions}");

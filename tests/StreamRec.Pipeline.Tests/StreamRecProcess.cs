@@ -74,6 +74,12 @@ internal sealed partial class StreamRecProcess : IAsyncDisposable
     /// <summary>SIGINT, as Ctrl-C sends it.</summary>
     public void Interrupt() => Send(2);
 
+    /// <summary>SIGSTOP: it stands still, as a machine does that is out of memory or of network, until <see cref="Resume"/>.</summary>
+    public void Suspend() => Send(19);
+
+    /// <summary>SIGCONT.</summary>
+    public void Resume() => Send(18);
+
     /// <summary>Waits for the end and returns the exit code.</summary>
     public async Task<int> ExitAsync()
     {
