@@ -21,4 +21,9 @@ Settings.AddTo(root);
 var result = root.Parse(args);
 return result.Errors.Count > 0
     ? await result.InvokeAsync() == 0 ? ExitCode.Success : ExitCode.Usage
-    : await Failures.ExplainAsync(() => result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }));
+    : await Failures.ExplainAsync(() => result.InvokeAsync(new InvocationConfiguration
+    {
+        EnableDefaultExceptionHandler = false,
+        // After a signal, what was taken in is finished, saved and published; by default the process would be ended after two seconds.
+        ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
+    }));

@@ -47,11 +47,17 @@ internal static partial class NativeMethods
 
     [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_push_request_errors_array")]
     internal static partial void MockPushRequestErrors(MockCluster cluster, short apiKey, nuint count, ReadOnlySpan<int> errors);
+
+    [LibraryImport("libc", EntryPoint = "pthread_sigmask")]
+    internal static unsafe partial int SignalMask(int how, ulong* mask, ulong* former);
 }
 
 /// <summary>A mock cluster together with the client handle that librdkafka demands for it; both go together.</summary>
 internal sealed class MockCluster : SafeHandle
 {
+    // glibc's sigset_t has 1,024 bits, whatever the kernel uses of them; musl's is no larger.
+    private const int SignalSetWords = 16;
+
     private nint _client;
 
     public MockCluster() : base(0, ownsHandle: true)
@@ -80,7 +86,7 @@ internal sealed class MockCluster : SafeHandle
         }
 
         var cluster = new MockCluster { _client = client };
-        cluster.SetHandle(NativeMethods.MockClusterNew(client, brokers));
+        cluster.SetHandle(NewWithoutSignals(client, brokers));
         if (cluster.IsInvalid)
         {
             NativeMethods.Destroy(client);
@@ -88,6 +94,30 @@ internal sealed class MockCluster : SafeHandle
         }
 
         return cluster;
+    }
+
+    // The broker's thread ends for good when a signal interrupts its poll (librdkafka 2.0.2), for example SIGCONT after Ctrl-Z.
+    // It inherits the mask of the thread that starts it, so that signals go to others.
+    private static unsafe nint NewWithoutSignals(nint client, int brokers)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return NativeMethods.MockClusterNew(client, brokers);
+        }
+
+        const int setMask = 2;
+        var block = stackalloc ulong[SignalSetWords];
+        var restore = stackalloc ulong[SignalSetWords];
+        new Span<ulong>(block, SignalSetWords).Fill(ulong.MaxValue);
+        _ = NativeMethods.SignalMask(setMask, block, restore);
+        try
+        {
+            return NativeMethods.MockClusterNew(client, brokers);
+        }
+        finally
+        {
+            _ = NativeMethods.SignalMask(setMask, restore, null);
+        }
     }
 
     protected override bool ReleaseHandle()

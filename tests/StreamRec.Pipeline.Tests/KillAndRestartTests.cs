@@ -1,0 +1,111 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using StreamRec.Domain;
+using StreamRec.Journal;
+using StreamRec.Journal.Sqlite;
+
+namespace StreamRec.Pipeline.Tests;
+
+/// <summary>The guarantees that hold whatever is killed: nothing lost, nothing twice, in order, and everybody gets the last list.</summary>
+public sealed class KillAndRestartTests
+{
+    [Fact]
+    public async Task Every_interaction_is_journaled_once_and_in_order_across_a_kill_and_a_restart()
+    {
+        using var directory = new TempDirectory();
+        SequenceFile.Generate(directory["sequences.txt"], users: 2000, veryLong: 5, seed: 11);
+        await ReplayWithKillAsync(directory, directory["sequences.txt"], partitions: 4, rate: 3000, killAfter: 8000);
+    }
+
+    [Fact]
+    public async Task Beauty_is_journaled_once_and_in_order_across_a_kill_and_a_restart()
+    {
+        var file = SequenceFile.Find("Beauty.txt.gz");
+        Assert.SkipWhen(file is null, "Beauty.txt.gz is neither in STREAMREC_DATA nor in a shared/data directory above.");
+        using var directory = new TempDirectory();
+        // Sixteen partitions hold 80 MiB of lists: some seconds' worth, by which the watcher may be late.
+        var users = await ReplayWithKillAsync(directory, file!, partitions: 16, rate: 16_000, killAfter: 60_000);
+        Assert.Equal(22_363, users.Count);
+        Assert.Equal(198_502, users.Values.Sum(items => items.Length));
+    }
+
+    private static async Task<Dictionary<string, string[]>> ReplayWithKillAsync(
+        TempDirectory directory, string file, int partitions, int rate, long killAfter)
+    {
+        var users = SequenceFile.Read(file);
+        var total = users.Values.Sum(items => items.Length);
+        var data = directory["data"];
+        await using var broker = await BrokerProcess.StartAsync(partitions);
+        using var lists = new ListWatcher(broker.BootstrapServers, NoneHadBefore(users));
+        await using (var server = await ServerProcess.StartAsync(data, broker.BootstrapServers, "Training:Mode=Off"))
+        {
+            await using var replay = StreamRecProcess.Start(
+                "replay", file, "--rate", rate.ToString(), "--json", "--set", $"Kafka:BootstrapServers={broker.BootstrapServers}");
+            await Eventually.TrueAsync(
+                async () => (await server.FiguresAsync()).Interactions >= killAfter, $"{killAfter} interactions", replay.Describe);
+            server.Process.Kill();
+            await server.Process.ExitAsync();
+            Assert.False(replay.HasExited, "The kill came after the end of the stream.");
+
+            await using var restarted = await ServerProcess.StartAsync(data, broker.BootstrapServers, "Training:Mode=Off");
+            Assert.Equal(0, await replay.ExitAsync());
+            Assert.Contains($"\"sent\":{total}", replay.Output.Replace(" ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+            await lists.AllAsync(users.ToDictionary(user => user.Key, user => user.Value.LongLength));
+            Assert.Equal(0, (await restarted.FiguresAsync()).DeadLetters);
+            restarted.Process.Terminate();
+            Assert.True(await restarted.Process.ExitAsync() == 0, restarted.Process.Describe());
+        }
+
+        Assert.Empty(lists.Faults);
+        Assert.All(users, user => Assert.Equal(user.Value.Length, lists.Newest(user.Key)!.Sequence));
+        await AssertJournalIsTheFileAsync(data, users, total, partitions);
+        return users;
+    }
+
+    private static Action<SeenList, Action<string>> NoneHadBefore(Dictionary<string, string[]> users)
+    {
+        var first = users.ToDictionary(
+            user => user.Key,
+            user => user.Value.Index().DistinctBy(entry => entry.Item).ToDictionary(entry => entry.Item, entry => entry.Index));
+        return (list, fault) =>
+        {
+            foreach (var item in list.Items)
+            {
+                if (first[list.UserId].TryGetValue(item.ItemId, out var index) && index < list.Sequence)
+                {
+                    fault($"{list.UserId}: list {list.Sequence} has {item.ItemId}, which the user had at {index + 1}");
+                }
+            }
+        };
+    }
+
+    private static async Task AssertJournalIsTheFileAsync(string data, Dictionary<string, string[]> users, int total, int partitions)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        await using var journal = await SqliteJournal.OpenAsync(
+            new JournalOptions { Path = Path.Combine(data, "journal.db") }, TimeProvider.System, NullLogger.Instance, cancellationToken);
+        var found = new Dictionary<string, List<string>>(StringComparer.Ordinal);
+        var next = new Dictionary<SourcePartition, long>();
+        var count = 0;
+        await foreach (var stored in journal.ReadAsync(0, null, cancellationToken))
+        {
+            foreach (var entry in stored.Segment.Entries)
+            {
+                Assert.Equal(next.GetValueOrDefault(stored.Source), entry.Offset);
+                next[stored.Source] = entry.Offset + 1;
+                var user = stored.Segment.Users[entry.User];
+                if (!found.TryGetValue(user, out var items))
+                {
+                    found[user] = items = [];
+                }
+
+                items.Add(journal.Catalogue[entry.Item].Id);
+                count++;
+            }
+        }
+
+        Assert.Equal(total, count);
+        Assert.Equal(partitions, next.Count);
+        Assert.Equal(users.Count, found.Count);
+        Assert.All(users, user => Assert.Equal(user.Value, found[user.Key]));
+    }
+}

@@ -1,0 +1,36 @@
+using Confluent.Kafka;
+using StreamRec.Kafka;
+
+namespace StreamRec.Pipeline.Tests;
+
+/// <summary>Plain clients that share no code with the pipeline.</summary>
+internal static class RawKafka
+{
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>A producer with librdkafka's own partitioner, which is not that of StreamRec's producers.</summary>
+    public static IProducer<byte[], byte[]> Producer(string bootstrapServers)
+    {
+        NativeKafka.EnsureLoaded();
+        return new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = bootstrapServers, LingerMs = 1 }).Build();
+    }
+
+    /// <summary>A consumer at the beginning of every partition of a topic, in no group.</summary>
+    public static IConsumer<byte[], byte[]> Consumer(string bootstrapServers, string topic)
+    {
+        NativeKafka.EnsureLoaded();
+        var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = bootstrapServers,
+            GroupId = "observer",
+            EnableAutoCommit = false,
+            AutoOffsetReset = AutoOffsetReset.Error,
+            FetchWaitMaxMs = 5,
+            QueuedMaxMessagesKbytes = 64 * 1024,
+        }).Build();
+        using var admin = new DependentAdminClientBuilder(consumer.Handle).Build();
+        var partitions = admin.GetMetadata(topic, Timeout).Topics.Single().Partitions;
+        consumer.Assign(partitions.Select(p => new TopicPartitionOffset(topic, p.PartitionId, 0)));
+        return consumer;
+    }
+}

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace StreamRec.Pipeline.Tests;
+
+/// <summary>What a command came to.</summary>
+internal sealed record CommandResult(int ExitCode, string Output, string Errors);
+
+/// <summary>The command <c>streamrec</c> as a process of its own. Disposing kills it if it still runs.</summary>
+internal sealed partial class StreamRecProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
+
+    private StreamRecProcess(ProcessStartInfo start)
+    {
+        Command = $"streamrec {string.Join(' ', start.ArgumentList)}";
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Append(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Append(_errors, line.Data);
+        _process.Start();
+        _process.StandardInput.Close();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public string Command { get; }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    public string Output => Read(_output);
+
+    public string Errors => Read(_errors);
+
+    public static StreamRecProcess Start(params IEnumerable<string> arguments) => StartIn(null, arguments);
+
+    /// <summary>Starts the command with a directory of its own for temporary files.</summary>
+    public static StreamRecProcess StartIn(string? temporary, params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "streamrec.exe" : "streamrec"), arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        // The runtime that runs the tests, wherever it is installed: <root>/shared/Microsoft.NETCore.App/<version>/.
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        if (temporary is not null)
+        {
+            start.Environment["TMPDIR"] = temporary;
+        }
+
+        return new StreamRecProcess(start);
+    }
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<CommandResult> RunAsync(params IEnumerable<string> arguments)
+    {
+        await using var process = Start(arguments);
+        var code = await process.ExitAsync();
+        return new CommandResult(code, process.Output, process.Errors);
+    }
+
+    /// <summary>SIGKILL: no chance to finish anything.</summary>
+    public void Kill() => _process.Kill();
+
+    /// <summary>SIGTERM, as a service manager sends it.</summary>
+    public void Terminate() => Send(15);
+
+    /// <summary>SIGINT, as Ctrl-C sends it.</summary>
+    public void Interrupt() => Send(2);
+
+    /// <summary>SIGSTOP: it stands still, as a machine does that is out of memory or of network, until <see cref="Resume"/>.</summary>
+    public void Suspend() => Send(19);
+
+    /// <summary>SIGCONT.</summary>
+    public void Resume() => Send(18);
+
+    /// <summary>Waits for the end and returns the exit code.</summary>
+    public async Task<int> ExitAsync()
+    {
+        // Not WaitForExitAsync alone: it would also wait for the end of the output, which a killed process may have left to nobody.
+        await Eventually.TrueAsync(() => _process.HasExited, $"the end of '{Command}'", Describe);
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return _process.ExitCode;
+    }
+
+    /// <summary>What it has written, for the message of a failed test.</summary>
+    public string Describe() => $"{Command}\n{Output}\n{Errors}";
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        await _process.WaitForExitAsync(CancellationToken.None);
+        _process.Dispose();
+    }
+
+    private static void Append(StringBuilder text, string? line)
+    {
+        lock (text)
+        {
+            if (line is not null)
+            {
+                text.AppendLine(line);
+            }
+        }
+    }
+
+    private static string Read(StringBuilder text)
+    {
+        lock (text)
+        {
+            return text.ToString();
+        }
+    }
+
+    private void Send(int signal) => Assert.Equal(0, SendSignal(_process.Id, signal));
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int process, int signal);
+}

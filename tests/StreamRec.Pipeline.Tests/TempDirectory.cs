@@ -1,0 +1,13 @@
+namespace StreamRec.Pipeline.Tests;
+
+/// <summary>A directory that is gone after the test.</summary>
+internal sealed class TempDirectory : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("streamrec-pipeline-");
+
+    public string Path => _directory.FullName;
+
+    public string this[string name] => System.IO.Path.Combine(Path, name);
+
+    public void Dispose() => _directory.Delete(recursive: true);
+}
