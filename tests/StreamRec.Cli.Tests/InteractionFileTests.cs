@@ -217,6 +217,7 @@ public sealed class InteractionFileTests : IDisposable
     [InlineData("{\"user_id\":\"u\",\"item_id\":\"a\",\"timestamp\":\"soon\"}", "row 2: 'soon' is not a timestamp")]
     [InlineData("{\"user_id\":\"u\",\"item_id\":\"\"}", "row 2: the item id is ''")]
     [InlineData("{\"user_id\":\"u\\tv\",\"item_id\":\"a\"}", "row 2: the user id is 'u?v'")]
+    [InlineData("{\"user_id\":\"u\",\"item_id\":\"a\",\"event_id\":\"\\n\"}", "row 2: the event id is '?'")]
     [InlineData("{\"user_id\":\"\\ud800\",\"item_id\":\"a\"}", "row 2 is not JSON")]
     public void A_json_line_that_does_not_fit_is_named_by_its_number(string line, string expected) =>
         Assert.Contains(expected, Refusal("{\"user_id\":\"u\",\"item_id\":\"a\"}\n" + line + "\n"), StringComparison.Ordinal);

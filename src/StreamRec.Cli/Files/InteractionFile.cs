@@ -133,7 +133,7 @@ public static class InteractionFile
                 type >= 0 ? row.Type(fields[type]) : rating >= 0 ? InteractionType.Rating : InteractionType.Click,
                 time < 0 ? 0 : Milliseconds(Number(fields[time], row, "a timestamp")),
                 value,
-                id < 0 || fields[id].Length == 0 ? null : fields[id]);
+                id < 0 || fields[id].Length == 0 ? null : row.Id("event", fields[id]));
         }
     }
 

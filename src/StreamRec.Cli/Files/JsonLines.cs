@@ -23,7 +23,7 @@ internal static class JsonLines
                 Find(root, "type") is { } type ? row.Type(Text(type)) : rating is null ? InteractionType.Click : InteractionType.Rating,
                 Find(root, "timestamp", "unixReviewTime") is { } time ? Milliseconds(time, row) : 0,
                 (Find(root, "value") ?? rating) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : double.NaN,
-                Find(root, "event_id") is { } id ? Text(id) : null);
+                Find(root, "event_id") is { } id ? row.Id("event", Text(id)) : null);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
