@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Spectre.Console;
 using StreamRec.Server.Http;
@@ -59,7 +60,10 @@ internal static class Output
             });
     }
 
-    /// <summary>Text from outside, made harmless: no markup, no control characters.</summary>
-    public static string Safe(string text) =>
-        Markup.Escape(string.Concat(text.Select(c => char.IsControl(c) ? '?' : c)));
+    /// <summary>Text from outside, made harmless: no markup, no control characters, nothing that breaks a line or turns its direction.</summary>
+    public static string Safe(string text) => Markup.Escape(string.Concat(text.Select(c => IsHarmless(c) ? c : '?')));
+
+    private static bool IsHarmless(char c) => char.GetUnicodeCategory(c)
+        is not (UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+        && c is not ('\u061c' or '\u200e' or '\u200f' or (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u2069'));
 }

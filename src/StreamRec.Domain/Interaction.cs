@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+
 namespace StreamRec.Domain;
 
 /// <summary>What a user did with an item. The value is stored in the journal: never renumber, only append.</summary>
@@ -26,4 +29,26 @@ public readonly record struct Interaction(
     InteractionType Type,
     long TimestampMs,
     double Value = double.NaN,
-    string? EventId = null);
+    string? EventId = null)
+{
+    /// <summary>Longest id in UTF-8 bytes.</summary>
+    public const int MaxIdBytes = 256;
+
+    /// <summary>Whether a text may be an id: 1 to <see cref="MaxIdBytes"/> UTF-8 bytes, no control characters, no half of a surrogate pair.</summary>
+    public static bool IsId(string text)
+    {
+        var bytes = 0;
+        for (var i = 0; i < text.Length && bytes <= MaxIdBytes;)
+        {
+            if (Rune.DecodeFromUtf16(text.AsSpan(i), out var rune, out var length) != OperationStatus.Done || Rune.IsControl(rune))
+            {
+                return false;
+            }
+
+            bytes += rune.Utf8SequenceLength;
+            i += length;
+        }
+
+        return bytes is >= 1 and <= MaxIdBytes;
+    }
+}

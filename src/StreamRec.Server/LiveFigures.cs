@@ -80,6 +80,7 @@ public sealed class LiveFigures : IInteractionObserver
         }
 
         Array.Sort(sorted);
-        return (sorted[sorted.Length / 2], sorted[Math.Min(sorted.Length - 1, (int)(sorted.Length * 0.99))]);
+        // The smallest one that at least 99 of 100 do not exceed.
+        return (sorted[sorted.Length / 2], sorted[(sorted.Length * 99 + 99) / 100 - 1]);
     }
 }

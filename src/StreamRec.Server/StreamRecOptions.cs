@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using StreamRec.Inference;
@@ -82,21 +83,88 @@ public sealed record StreamRecOptions
         }
     }
 
+    // Key by key: the framework's binder stops at its first fault, takes "30" for thirty days, 7 for a member of any enum,
+    // and null for a value where people mean the default.
     private static T Bind<T>(IConfiguration configuration, string section, T defaults, List<string> faults)
         where T : class
     {
-        try
-        {
-            configuration.GetSection(section).Bind(defaults, binder => binder.ErrorOnUnknownConfiguration = true);
-        }
-        catch (InvalidOperationException exception)
-        {
-            // The binder says which key it does not know, or which value it cannot convert in the inner exception.
-            faults.Add($"{section}: {exception.InnerException?.Message ?? exception.Message}");
-        }
-
+        BindSection(configuration.GetSection(section), defaults, faults);
         return defaults;
     }
+
+    private static void BindSection(IConfigurationSection section, object target, List<string> faults)
+    {
+        var properties = target.GetType().GetProperties().Where(property => property.CanWrite).ToList();
+        var names = string.Join(", ", properties.Select(property => property.Name));
+        if (!string.IsNullOrEmpty(section.Value))
+        {
+            faults.Add($"{section.Path} is '{section.Value}'; it must be a section with some of {names}.");
+        }
+
+        foreach (var child in section.GetChildren())
+        {
+            var property = properties.Find(property => string.Equals(property.Name, child.Key, StringComparison.OrdinalIgnoreCase));
+            if (property is null)
+            {
+                faults.Add($"{child.Path} is not a setting; those of {section.Path} are {names}.");
+            }
+            else if (property.GetValue(target) is IDictionary<string, string> free)
+            {
+                foreach (var pair in child.GetChildren())
+                {
+                    if (pair.Value is null)
+                    {
+                        faults.Add($"{pair.Path} has no value; it must be {Kind(typeof(string))}.");
+                    }
+                    else
+                    {
+                        free[pair.Key] = pair.Value;
+                    }
+                }
+            }
+            else if (property.PropertyType.IsClass && property.PropertyType != typeof(string))
+            {
+                BindSection(child, property.GetValue(target)!, faults);
+            }
+            else if (child.GetChildren().Any())
+            {
+                faults.Add($"{child.Path} is a section here; it must be {Kind(property.PropertyType)}.");
+            }
+            else if (child.Value is { } text)
+            {
+                if (Read(text, property.PropertyType) is { } value)
+                {
+                    property.SetValue(target, value);
+                }
+                else
+                {
+                    faults.Add($"{child.Path} is '{text}'; it must be {Kind(property.PropertyType)}.");
+                }
+            }
+        }
+    }
+
+    private static object? Read(string text, Type type) => Type.GetTypeCode(type) switch
+    {
+        TypeCode.String => text,
+        _ when type.IsEnum => Array.Find(Enum.GetNames(type), name => string.Equals(name, text, StringComparison.OrdinalIgnoreCase)) is { } name
+            ? Enum.Parse(type, name)
+            : null,
+        TypeCode.Int32 => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
+        TypeCode.Double => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : null,
+        _ when type == typeof(TimeSpan) =>
+            text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null,
+        _ => throw new NotSupportedException($"Settings have no {type}."),
+    };
+
+    private static string Kind(Type type) => Type.GetTypeCode(type) switch
+    {
+        TypeCode.String => "a text",
+        _ when type.IsEnum => $"one of {string.Join(", ", Enum.GetNames(type))}",
+        TypeCode.Int32 => "a whole number",
+        TypeCode.Double => "a number",
+        _ => "a time, hh:mm:ss or d.hh:mm:ss",
+    };
 
     private static void Check(ValidateOptionsResult result, List<string> faults)
     {

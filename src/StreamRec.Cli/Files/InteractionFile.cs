@@ -23,24 +23,10 @@ public static class InteractionFile
             throw new FileNotFoundException($"There is no file '{path}'.", path);
         }
 
-        using var reader = new StreamReader(Decompressed(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
-        var lines = new List<string>();
-        while (reader.ReadLine() is { } line)
-        {
-            if (line.Length > 0)
-            {
-                lines.Add(line);
-            }
-        }
-
-        if (lines.Count == 0)
-        {
-            throw new InvalidDataException($"'{path}' is empty.");
-        }
-
         try
         {
-            return Parse(lines);
+            var lines = ReadLines(path);
+            return lines.Count > 0 ? Parse(lines) : throw new InvalidDataException($"'{path}' is empty.");
         }
         catch (FormatException exception)
         {
@@ -48,9 +34,37 @@ public static class InteractionFile
         }
     }
 
-    private static List<Interaction> Parse(List<string> lines)
+    private static List<Row> ReadLines(string path)
     {
-        var first = lines[0];
+        var lines = new List<Row>();
+        var number = 0;
+        try
+        {
+            using var reader = new StreamReader(Decompressed(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
+            while (reader.ReadLine() is { } line)
+            {
+                number++;
+                if (line.Length > 0)
+                {
+                    lines.Add(new Row(number, line));
+                }
+            }
+
+            return lines;
+        }
+        catch (DecoderFallbackException exception)
+        {
+            throw new FormatException($"after row {number} there are bytes that are not UTF-8 text.", exception);
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new FormatException($"after row {number} the gzip data is damaged: {exception.Message}", exception);
+        }
+    }
+
+    private static List<Interaction> Parse(List<Row> lines)
+    {
+        var first = lines[0].Text;
         if (first.StartsWith('{'))
         {
             return ByTime(JsonLines.Read(lines));
@@ -99,42 +113,42 @@ public static class InteractionFile
         var other => other,
     };
 
-    private static IEnumerable<Interaction> Rows(List<string> lines, int skip, string[] names, string separator)
+    private static IEnumerable<Interaction> Rows(List<Row> lines, int skip, string[] names, string separator)
     {
         var (user, item) = (Array.IndexOf(names, "user_id"), Array.IndexOf(names, "item_id"));
         var (time, rating) = (Array.IndexOf(names, "timestamp"), Array.IndexOf(names, "rating"));
         var (type, id) = (Array.IndexOf(names, "type"), Array.IndexOf(names, "event_id"));
-        for (var i = skip; i < lines.Count; i++)
+        foreach (var row in lines.Skip(skip))
         {
-            var fields = lines[i].Split(separator);
+            var fields = row.Text.Split(separator);
             if (fields.Length != names.Length)
             {
-                throw new FormatException($"row {i + 1} has {fields.Length} fields; the first row has {names.Length}.");
+                throw new FormatException($"row {row.Number} has {fields.Length} fields; the first row has {names.Length}.");
             }
 
-            var value = rating < 0 || fields[rating].Length == 0 ? double.NaN : Number(fields[rating], i, "a rating");
+            var value = rating < 0 || fields[rating].Length == 0 ? double.NaN : Number(fields[rating], row, "a rating");
             yield return new Interaction(
-                fields[user].Trim('"'),
-                fields[item].Trim('"'),
-                type >= 0 ? TypeOf(fields[type], i) : rating >= 0 ? InteractionType.Rating : InteractionType.Click,
-                time < 0 ? 0 : Milliseconds(Number(fields[time], i, "a timestamp")),
+                row.Id("user", fields[user].Trim('"')),
+                row.Id("item", fields[item].Trim('"')),
+                type >= 0 ? row.Type(fields[type]) : rating >= 0 ? InteractionType.Rating : InteractionType.Click,
+                time < 0 ? 0 : Milliseconds(Number(fields[time], row, "a timestamp")),
                 value,
-                id < 0 || fields[id].Length == 0 ? null : fields[id]);
+                id < 0 || fields[id].Length == 0 ? null : row.Id("event", fields[id]));
         }
     }
 
-    private static List<Interaction> InTurns(List<string> lines)
+    private static List<Interaction> InTurns(List<Row> lines)
     {
-        var users = lines.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
+        var users = lines.Select(row => (Row: row, Fields: row.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ToList();
         var interactions = new List<Interaction>();
-        var longest = users.Max(fields => fields.Length);
+        var longest = users.Max(user => user.Fields.Length);
         for (var turn = 1; turn < longest; turn++)
         {
-            foreach (var fields in users)
+            foreach (var (row, fields) in users)
             {
                 if (turn < fields.Length)
                 {
-                    interactions.Add(new Interaction(fields[0], fields[turn], InteractionType.Click, 0));
+                    interactions.Add(new Interaction(row.Id("user", fields[0]), row.Id("item", fields[turn]), InteractionType.Click, 0));
                 }
             }
         }
@@ -153,18 +167,13 @@ public static class InteractionFile
         return gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
     }
 
-    private static InteractionType TypeOf(string text, int row) =>
-        Enum.TryParse<InteractionType>(text, ignoreCase: true, out var type) && Enum.IsDefined(type)
-            ? type
-            : throw new FormatException($"row {row + 1}: '{text}' is not a type; it must be click, view, cart, purchase, rating or impression.");
-
     private static bool IsNumber(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
 
-    private static double Number(string text, int row, string what) =>
+    private static double Number(string text, Row row, string what) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
             ? number
-            : throw new FormatException($"row {row + 1}: '{text}' is not {what}.");
+            : throw new FormatException($"row {row.Number}: '{text}' is not {what}.");
 
     // Seconds until the year 5138 are below 1e11; milliseconds since 1973 above.
     private static long Milliseconds(double time) => (long)(Math.Abs(time) < 1e11 ? time * 1000 : time);

@@ -7,32 +7,28 @@ namespace StreamRec.Cli.Files;
 /// <summary>Interactions as JSON lines: the shape of the interactions topic, or Amazon's review dumps (<c>reviewerID</c>, <c>asin</c>, …).</summary>
 internal static class JsonLines
 {
-    public static IEnumerable<Interaction> Read(List<string> lines)
-    {
-        for (var i = 0; i < lines.Count; i++)
-        {
-            yield return Parse(lines[i], i + 1);
-        }
-    }
+    public static IEnumerable<Interaction> Read(IEnumerable<Row> lines) => lines.Select(Parse);
 
-    private static Interaction Parse(string line, int number)
+    private static Interaction Parse(Row row)
     {
         try
         {
-            using var document = JsonDocument.Parse(line);
+            using var document = JsonDocument.Parse(row.Text);
             var root = document.RootElement;
-            var rating = Find(root, "value", "overall", "rating");
+            // Only reviews call it so; the topic's own "value" may be anything, for example a quantity.
+            var rating = Find(root, "overall", "rating");
             return new Interaction(
-                Text(Find(root, "user_id", "reviewerID", "user") ?? throw new FormatException($"line {number} has no user_id.")),
-                Text(Find(root, "item_id", "asin", "parent_asin", "item") ?? throw new FormatException($"line {number} has no item_id.")),
-                Find(root, "type") is { } type ? TypeOf(Text(type), number) : InteractionType.Click,
-                Find(root, "timestamp", "unixReviewTime") is { } time ? Milliseconds(time, number) : 0,
-                rating is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : double.NaN,
-                Find(root, "event_id") is { } id ? Text(id) : null);
+                row.Id("user", Text(Find(root, "user_id", "reviewerID", "user") ?? throw new FormatException($"row {row.Number} has no user_id."))),
+                row.Id("item", Text(Find(root, "item_id", "asin", "parent_asin", "item") ?? throw new FormatException($"row {row.Number} has no item_id."))),
+                Find(root, "type") is { } type ? row.Type(Text(type)) : rating is null ? InteractionType.Click : InteractionType.Rating,
+                Find(root, "timestamp", "unixReviewTime") is { } time ? Milliseconds(time, row) : 0,
+                (Find(root, "value") ?? rating) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : double.NaN,
+                Find(root, "event_id") is { } id ? row.Id("event", Text(id)) : null);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new FormatException($"line {number} is not JSON: {exception.Message}", exception);
+            // Half of a surrogate pair is JSON by its grammar, but no text: the reader calls that an invalid operation.
+            throw new FormatException($"row {row.Number} is not JSON: {exception.Message}", exception);
         }
     }
 
@@ -52,12 +48,7 @@ internal static class JsonLines
     private static string Text(JsonElement value) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
 
-    private static InteractionType TypeOf(string text, int line) =>
-        Enum.TryParse<InteractionType>(text, ignoreCase: true, out var type) && Enum.IsDefined(type)
-            ? type
-            : throw new FormatException($"line {line}: '{text}' is not a type; it must be click, view, cart, purchase, rating or impression.");
-
-    private static long Milliseconds(JsonElement time, int line)
+    private static long Milliseconds(JsonElement time, Row row)
     {
         if (time.ValueKind == JsonValueKind.Number)
         {
@@ -67,6 +58,6 @@ internal static class JsonLines
 
         return DateTimeOffset.TryParse(Text(time), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
             ? at.ToUnixTimeMilliseconds()
-            : throw new FormatException($"line {line}: '{Text(time)}' is not a timestamp.");
+            : throw new FormatException($"row {row.Number}: '{Text(time)}' is not a timestamp.");
     }
 }

@@ -2,9 +2,11 @@ using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Unicode;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
@@ -34,6 +36,9 @@ public sealed class ApiServer : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public ServerAddress Address { get; }
 
+    /// <summary>Every address that it listens on.</summary>
+    internal IReadOnlyCollection<string> Urls => [.. _app.Urls];
+
     /// <summary>Starts listening and writes the address file.</summary>
     public static async Task<ApiServer> StartAsync(Pipeline pipeline, ILoggerFactory logs, CancellationToken cancellationToken)
     {
@@ -44,6 +49,8 @@ public sealed class ApiServer : IAsyncDisposable
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = ViewJson.Options.PropertyNamingPolicy);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            // Without the section "Kestrel" of the environment, which could open further addresses.
+            kestrel.Configure();
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
             kestrel.Listen(IPAddress.Loopback, pipeline.Options.Server.HttpPort);
@@ -77,21 +84,16 @@ public sealed class ApiServer : IAsyncDisposable
             : Results.Text("ready"));
         app.MapGet("/figures", () => FiguresView.Of(pipeline));
 
-        app.MapGet("/recommendations/{user}", async (string user, int? k, CancellationToken cancellationToken) =>
-        {
-            if (k is < 1 or > MaxK)
-            {
-                return Problem($"k is {k}; it must be in [1, {MaxK}].");
-            }
-
-            return Results.Ok(ListView.Of(await pipeline.RecommendAsync(user, k ?? 10, [], cancellationToken), catalogue));
-        });
-        app.MapGet("/users/{user}", async (string user, CancellationToken cancellationToken) =>
+        app.MapGet("/recommendations/{user}", (HttpContext context, int? k, CancellationToken cancellationToken) => ForUser(context, async user =>
+            k is < 1 or > MaxK
+                ? Problem($"k is {k}; it must be in [1, {MaxK}].")
+                : Results.Ok(ListView.Of(await pipeline.RecommendAsync(user, k ?? 10, [], cancellationToken), catalogue))));
+        app.MapGet("/users/{user}", (HttpContext context, CancellationToken cancellationToken) => ForUser(context, async user =>
             await pipeline.Shards.GetUserAsync(user, cancellationToken) is { } found
                 ? Results.Ok(UserView.Of(found.UserId, found.Count, found.LastTimestampMs, found.Entries.Span, catalogue))
-                : Results.Problem("Nothing is known of this user.", statusCode: StatusCodes.Status404NotFound));
-        app.MapDelete("/users/{user}", async (string user, CancellationToken cancellationToken) =>
-            Results.Ok(await pipeline.Shards.ForgetAsync(user, cancellationToken)));
+                : Results.Problem("Nothing is known of this user.", statusCode: StatusCodes.Status404NotFound)));
+        app.MapDelete("/users/{user}", (HttpContext context, CancellationToken cancellationToken) => ForUser(context, async user =>
+            Results.Ok(await pipeline.Shards.ForgetAsync(user, cancellationToken))));
 
         app.MapGet("/models", () => ModelViews.List(pipeline.Registry, pipeline.Models.Serving));
         app.MapPost("/models/{family}/{version:int}/activate", (string family, int version) =>
@@ -111,6 +113,20 @@ public sealed class ApiServer : IAsyncDisposable
             var report = await pipeline.TrainNowAsync(cancellationToken);
             return new TrainingView(report.Version?.ToString(), report.Activated, report.Reason, report.Duration.TotalSeconds);
         });
+    }
+
+    private static async Task<IResult> ForUser(HttpContext context, Func<string, Task<IResult>> answer) =>
+        UserOf(context) is { } user && Interaction.IsId(user)
+            ? await answer(user)
+            : Problem($"The user id must be 1 to {Interaction.MaxIdBytes} UTF-8 bytes without control characters.");
+
+    // From the address as it was sent: routing decodes all but %2F, so that it takes a/b and a%2Fb for the same user.
+    private static string? UserOf(HttpContext context)
+    {
+        var path = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].TrimEnd('/');
+        var segment = Encoding.UTF8.GetBytes(path[(path.LastIndexOf('/') + 1)..].Replace("+", "%2B", StringComparison.Ordinal));
+        var decoded = WebUtility.UrlDecodeToBytes(segment, 0, segment.Length);
+        return Utf8.IsValid(decoded) ? Encoding.UTF8.GetString(decoded) : null;
     }
 
     // A page of another site cannot read the token file, and a rebound host name is not one of ours.

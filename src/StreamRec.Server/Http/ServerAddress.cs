@@ -48,7 +48,8 @@ public sealed record ServerAddress(Uri Url, string Token, int ProcessId, string 
             return null;
         }
 
-        return address is not null && IsAlive(address.ProcessId) ? address : null;
+        // 0 and -1 stand for groups of processes: they always look alive.
+        return address is { Url: not null, Token: not null, ProcessId: > 0 } && IsAlive(address.ProcessId) ? address : null;
     }
 
     private static bool IsAlive(int processId)

@@ -23,7 +23,7 @@ public sealed record ListView(string UserId, long Sequence, IReadOnlyList<ItemVi
         list.Sequence,
         [.. list.Items.Select((item, i) => new ItemView(catalogue[item.Item].Id, i + 1, item.Score, item.Source, catalogue[item.Item].Title))],
         list.Model?.ToString(),
-        list.Fallback == Domain.Fallback.None ? null : list.Fallback.ToString(),
+        list.Fallback == Domain.Fallback.None ? null : JsonNamingPolicy.SnakeCaseLower.ConvertName(list.Fallback.ToString()),
         list.GeneratedAt);
 }
 

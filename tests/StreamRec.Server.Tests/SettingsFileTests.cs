@@ -1,0 +1,175 @@
+using System.Collections;
+using System.Globalization;
+using System.Text.Json;
+using StreamRec.Domain;
+
+namespace StreamRec.Server.Tests;
+
+/// <summary>The files below <c>config</c> say what the program does: every key, its default, and nothing else.</summary>
+[Collection(nameof(Settings))]
+public sealed class SettingsFileTests
+{
+    private static readonly JsonDocumentOptions WithComments = new() { CommentHandling = JsonCommentHandling.Skip };
+
+    private static string SettingsFile => Repository.Config("streamrec.json");
+
+    [Fact]
+    public void The_settings_file_is_loadable_and_changes_nothing()
+    {
+        var (with, without) = (Settings.Load(SettingsFile), Settings.Load());
+
+        Assert.Equal(Flatten(without), Flatten(with));
+    }
+
+    [Fact]
+    public void The_settings_file_has_every_key_with_its_default_and_no_other()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(SettingsFile), WithComments);
+        var expected = Flatten(new StreamRecOptions());
+        // A path here would hold the journal back where --data moves everything else; null stands for the same default.
+        expected["journal:path"] = null;
+
+        Assert.Equal(expected, Flatten(document.RootElement));
+    }
+
+    [Fact]
+    public void The_journal_of_the_settings_file_moves_with_the_data_directory() =>
+        Assert.Equal(
+            Path.Combine("elsewhere", "journal.db"), Settings.Load(SettingsFile, ("Server:DataDirectory", "elsewhere")).Journal.Path);
+
+    [Fact]
+    public void Every_key_of_the_settings_file_has_a_comment_above_it()
+    {
+        var lines = File.ReadAllLines(SettingsFile).Select(line => line.Trim()).ToList();
+
+        Assert.All(
+            Enumerable.Range(0, lines.Count).Where(i => lines[i].StartsWith('"') && lines[i] != "\"Config\": {}"),
+            i => Assert.StartsWith("//", lines[i - 1], StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("recgpt.json")]
+    [InlineData("recgpt-paper.json")]
+    public void A_recipe_file_makes_a_model(string name)
+    {
+        var recipe = Pipeline.ReadRecipe(Repository.Config("models", name));
+        var catalogue = new Catalogue();
+        var family = Pipeline.Families.Single(f => f.Name == "recgpt");
+
+        using var model = family.Create(
+            recipe, new TrainingVocabulary([catalogue.Add("a"), catalogue.Add("b"), catalogue.Add("c")], ["u"]), null, catalogue, seed: 1);
+
+        Assert.True(double.IsFinite(model.TrainStep([new UserHistory("u", [0, 1, 2])])));
+    }
+
+    [Fact]
+    public void The_recipe_file_has_every_key_with_its_default_and_no_other()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt.json")), WithComments);
+        var expected = Flatten(new Models.RecGptRecipe());
+        expected["loss"] = "full-softmax";
+
+        Assert.Equal(expected, Flatten(document.RootElement));
+    }
+
+    [Fact]
+    public void The_paper_s_recipe_has_the_settings_of_its_first_stage()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt-paper.json")), WithComments);
+
+        Assert.Equal(
+            new SortedDictionary<string, string?>(StringComparer.Ordinal)
+            {
+                ["loss"] = "binary-cross-entropy", ["learningrate"] = "0.001", ["weightdecay"] = "0", ["model:hidden"] = "256",
+                ["model:layers"] = "1", ["model:heads"] = "2", ["model:feedforward"] = "512", ["model:maxlength"] = "50",
+                ["model:dropout"] = "0.1", ["model:userdropout"] = "0.1",
+            },
+            Flatten(document.RootElement));
+    }
+
+    [Theory]
+    [InlineData("""{ "model": { "hiden": 64 } }""", "hiden")]
+    [InlineData("""{ "model": { "hidden": 65 } }""", "model.hidden is 65; it must be a multiple of model.heads, 2.")]
+    [InlineData("""{ "learningRate": 2 }""", "learningRate is 2; it must be in [1E-09, 1].")]
+    [InlineData("""{ "loss": "hinge" }""", "loss")]
+    public void A_recipe_that_is_wrong_is_refused_by_key(string json, string expected)
+    {
+        using var document = JsonDocument.Parse(json);
+        var catalogue = new Catalogue();
+
+        var refused = Assert.Throws<ArgumentException>(() => Pipeline.Families[0].Create(
+            document.RootElement, new TrainingVocabulary([catalogue.Add("a")], []), null, catalogue, seed: 1));
+
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_recipe_file_that_is_missing_is_refused_by_name() =>
+        Assert.Contains(
+            "nowhere.json", Assert.Throws<ArgumentException>(() => Pipeline.ReadRecipe("nowhere.json")).Message, StringComparison.Ordinal);
+
+    private static SortedDictionary<string, string?> Flatten(object options)
+    {
+        var keys = new SortedDictionary<string, string?>(StringComparer.Ordinal);
+        Walk("", options);
+        return keys;
+
+        void Walk(string path, object node)
+        {
+            // What can be set is a setting; the rest is derived.
+            foreach (var property in node.GetType().GetProperties().Where(property => property.CanWrite))
+            {
+                var (name, value) = (Join(path, property.Name), property.GetValue(node));
+                if (value is IDictionary dictionary)
+                {
+                    keys[name] = $"{dictionary.Count} keys";
+                }
+                else if (property.PropertyType.IsClass && property.PropertyType != typeof(string))
+                {
+                    Walk(name, value!);
+                }
+                else
+                {
+                    keys[name] = Convert.ToString(value, CultureInfo.InvariantCulture) is { Length: > 0 } text ? text : null;
+                }
+            }
+        }
+    }
+
+    private static SortedDictionary<string, string?> Flatten(JsonElement document)
+    {
+        var keys = new SortedDictionary<string, string?>(StringComparer.Ordinal);
+        Walk("", document);
+        return keys;
+
+        void Walk(string path, JsonElement node)
+        {
+            foreach (var property in node.EnumerateObject())
+            {
+                var (name, value) = (Join(path, property.Name), property.Value);
+                if (property.Name == "Config")
+                {
+                    keys[name] = $"{value.EnumerateObject().Count()} keys";
+                }
+                else if (value.ValueKind == JsonValueKind.Object)
+                {
+                    Walk(name, value);
+                }
+                else
+                {
+                    // Through the type, so that 1.0 is 1 and a time is written as .NET writes it.
+                    keys.Add(name, value.ValueKind switch
+                    {
+                        JsonValueKind.Null => null,
+                        JsonValueKind.Number => value.GetDouble().ToString(CultureInfo.InvariantCulture),
+                        _ when TimeSpan.TryParse(value.GetString(), CultureInfo.InvariantCulture, out var time) => time.ToString(),
+                        _ => value.GetString(),
+                    });
+                }
+            }
+        }
+    }
+
+    // In lower case: settings and recipes differ in how they write keys.
+    private static string Join(string path, string name) => (path.Length == 0 ? name : $"{path}:{name}").ToLowerInvariant();
+}
