@@ -249,13 +249,16 @@ public sealed class InteractionFileTests : IDisposable
         {
             using (var gzip = new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true))
             {
-                gzip.Write(Encoding.UTF8.GetBytes("user_id,item_id\n" + string.Concat(Enumerable.Range(0, 5000).Select(i => $"u{i},a{i * 31}\n"))));
+                // Lines that are whole wherever they end: only the compression tells.
+                gzip.Write(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 5000).Select(i => $"u{i} a{i * 31} b{i}\n"))));
             }
 
             File.WriteAllBytes(path, memory.ToArray()[..(int)(memory.Length / 2)]);
         }
 
-        Assert.Contains(path, Assert.Throws<InvalidDataException>(() => InteractionFile.Read(path)).Message, StringComparison.Ordinal);
+        var refusal = Assert.Throws<InvalidDataException>(() => InteractionFile.Read(path)).Message;
+        Assert.Contains(path, refusal, StringComparison.Ordinal);
+        Assert.Contains("the gzip data is damaged", refusal, StringComparison.Ordinal);
     }
 
     private IReadOnlyList<Interaction> Read(string content) => InteractionFile.Read(_directory.Write("interactions.txt", content));

@@ -66,9 +66,19 @@ public sealed class ModelViewsTests : IDisposable
     {
         var draft = new CheckpointManifest
         {
-            Format = CheckpointManifest.CurrentFormat, Family = "recgpt", Version = 0, Parent = parent, Created = DateTimeOffset.UnixEpoch,
-            CodeVersion = "test", Seed = 1, Config = JsonSerializer.SerializeToElement(new { }), TrainedAfter = 0, TrainedUpTo = 1,
-            Files = new Dictionary<string, string>(), Golden = [], Metrics = new Dictionary<string, double> { ["ndcg@10"] = 0.25 },
+            Format = CheckpointManifest.CurrentFormat,
+            Family = "recgpt",
+            Version = 0,
+            Parent = parent,
+            Created = DateTimeOffset.UnixEpoch,
+            CodeVersion = "test",
+            Seed = 1,
+            Config = JsonSerializer.SerializeToElement(new { }),
+            TrainedAfter = 0,
+            TrainedUpTo = 1,
+            Files = new Dictionary<string, string>(),
+            Golden = [],
+            Metrics = new Dictionary<string, double> { ["ndcg@10"] = 0.25 },
         };
         return Registry.Publish("recgpt", draft, _ => new CheckpointContent(draft.Config, [], []));
     }

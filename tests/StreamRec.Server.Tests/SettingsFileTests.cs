@@ -80,9 +80,16 @@ public sealed class SettingsFileTests
         Assert.Equal(
             new SortedDictionary<string, string?>(StringComparer.Ordinal)
             {
-                ["loss"] = "binary-cross-entropy", ["learningrate"] = "0.001", ["weightdecay"] = "0", ["model:hidden"] = "256",
-                ["model:layers"] = "1", ["model:heads"] = "2", ["model:feedforward"] = "512", ["model:maxlength"] = "50",
-                ["model:dropout"] = "0.1", ["model:userdropout"] = "0.1",
+                ["loss"] = "binary-cross-entropy",
+                ["learningrate"] = "0.001",
+                ["weightdecay"] = "0",
+                ["model:hidden"] = "256",
+                ["model:layers"] = "1",
+                ["model:heads"] = "2",
+                ["model:feedforward"] = "512",
+                ["model:maxlength"] = "50",
+                ["model:dropout"] = "0.1",
+                ["model:userdropout"] = "0.1",
             },
             Flatten(document.RootElement));
     }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Compression;
 using System.Text;
@@ -164,7 +165,35 @@ public static class InteractionFile
         var file = File.OpenRead(path);
         var gzip = file.ReadByte() == 0x1f && file.ReadByte() == 0x8b;
         file.Position = 0;
-        return gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
+        if (!gzip)
+        {
+            return file;
+        }
+
+        RefuseIncomplete(file);
+        return new GZipStream(file, CompressionMode.Decompress);
+    }
+
+    // GZipStream takes the end of a file that was cut off for the end of its data: the last four bytes say how long that has to be.
+    private static void RefuseIncomplete(FileStream file)
+    {
+        var (buffer, length) = (new byte[1 << 16], 0L);
+        using (var gzip = new GZipStream(file, CompressionMode.Decompress, leaveOpen: true))
+        {
+            for (int read; (read = gzip.Read(buffer)) > 0;)
+            {
+                length += read;
+            }
+        }
+
+        file.Position = Math.Max(0, file.Length - 4);
+        var complete = file.ReadAtLeast(buffer.AsSpan(0, 4), 4, throwOnEndOfStream: false) == 4
+            && BinaryPrimitives.ReadUInt32LittleEndian(buffer) == (uint)length;
+        file.Position = 0;
+        if (!complete)
+        {
+            throw new InvalidDataException("it was cut off, or is several files in one; gunzip it first.");
+        }
     }
 
     private static bool IsNumber(string text) =>
