@@ -61,7 +61,8 @@ internal static class Settings
     public static ILoggerFactory Logs(ParseResult result, LogLevel quiet = LogLevel.Warning) =>
         LoggerFactory.Create(logging => logging
             .SetMinimumLevel(result.GetValue(Verbose) ? LogLevel.Debug : quiet)
-            .AddFilter("Microsoft", LogLevel.Warning)
+            // Four lines for each HTTP request would bury what the server itself says.
+            .AddFilter("Microsoft", result.GetValue(Verbose) ? LogLevel.Debug : quiet < LogLevel.Warning ? LogLevel.Warning : quiet)
             .AddSimpleConsole(console =>
             {
                 console.SingleLine = true;

@@ -159,6 +159,14 @@ public sealed class RunningServerTests(RunningServer server) : IClassFixture<Run
     }
 
     [Fact]
+    public async Task Requests_over_http_leave_nothing_in_the_log()
+    {
+        await server.Server.FiguresAsync();
+        Assert.Contains("Ready. HTTP at", server.Server.Process.Describe(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Microsoft.AspNetCore", server.Server.Process.Describe(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_forgotten_user_is_gone_from_journal_and_state()
     {
         const string user = "somebody-who-wants-to-be-forgotten";
