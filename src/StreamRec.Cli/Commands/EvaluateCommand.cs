@@ -19,7 +19,7 @@ internal static class EvaluateCommand
         {
             var options = Settings.Read(result);
             using var logs = Settings.Logs(result);
-            TorchRuntime.SetThreads(Environment.ProcessorCount);
+            TorchRuntime.SetThreads(1);
             await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
             var version = result.GetValue(model) is { } name
                 ? ModelRegistry.Parse(name)

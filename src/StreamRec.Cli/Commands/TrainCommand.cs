@@ -18,7 +18,7 @@ internal static class TrainCommand
         var patience = new Option<int>("--patience") { Description = "Passes without a better validation before it stops.", DefaultValueFactory = _ => 4 };
         var batch = new Option<int>("--batch") { Description = "Histories in one step.", DefaultValueFactory = _ => 128 };
         var seed = new Option<int>("--seed") { Description = "Everything random follows from it.", DefaultValueFactory = _ => 1 };
-        var threads = new Option<int>("--threads") { Description = "Cores to use (default: all).", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var threads = new Option<int>("--threads") { Description = "Threads of one matrix operation; for models of this size more than one costs more than it brings.", DefaultValueFactory = _ => 1 };
         var activate = new Option<bool>("--activate") { Description = "Make the checkpoint champion." };
         var command = new Command("train", "Train a model on the journal and publish its checkpoint.") { recipe, epochs, patience, batch, seed, threads, activate };
         command.SetAction(async (result, cancellationToken) =>

@@ -57,7 +57,12 @@ public sealed class ApiServer : IAsyncDisposable
         });
         var app = builder.Build();
         var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
-        app.UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = StatusOf });
+        app.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            StatusCodeSelector = StatusOf,
+            // A refusal is an answer, not a fault of the server: it does not belong in the log with a stack.
+            SuppressDiagnosticsCallback = context => StatusOf(context.Exception) < StatusCodes.Status500InternalServerError,
+        });
         app.UseStatusCodePages();
         app.Use((context, next) => Guard(context, next, token));
         Map(app, pipeline);
