@@ -51,8 +51,6 @@ public sealed record TopicNames
     public string Recommendations { get; init; } = "streamrec.recommendations";
 
     public string DeadLetters { get; init; } = "streamrec.dead-letters";
-
-    public string Models { get; init; } = "streamrec.models";
 }
 
 /// <summary>Settings that go to librdkafka as they are.</summary>

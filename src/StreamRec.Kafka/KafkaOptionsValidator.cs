@@ -38,7 +38,7 @@ public sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         [
             (nameof(topics.Interactions), topics.Interactions), (nameof(topics.Items), topics.Items),
             (nameof(topics.Requests), topics.Requests), (nameof(topics.Recommendations), topics.Recommendations),
-            (nameof(topics.DeadLetters), topics.DeadLetters), (nameof(topics.Models), topics.Models),
+            (nameof(topics.DeadLetters), topics.DeadLetters),
         ];
         foreach (var (key, topic) in names)
         {

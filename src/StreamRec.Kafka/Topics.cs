@@ -36,7 +36,7 @@ public static class Topics
     private static (string Name, bool Compacted)[] Wanted(TopicNames topics) =>
     [
         (topics.Interactions, false), (topics.Items, true), (topics.Requests, false),
-        (topics.Recommendations, false), (topics.DeadLetters, false), (topics.Models, true),
+        (topics.Recommendations, false), (topics.DeadLetters, false),
     ];
 
     private static async Task CreateByAdminAsync(KafkaCluster cluster, KafkaOptions options, ILogger logger)

