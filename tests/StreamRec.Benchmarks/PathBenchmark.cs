@@ -84,9 +84,19 @@ internal static class PathBenchmark
         using var model = Pipeline.Families[0].Create(recipe, new TrainingVocabulary(numbers, []), null, pipeline.Journal.Catalogue, seed: 1);
         var draft = new CheckpointManifest
         {
-            Format = CheckpointManifest.CurrentFormat, Family = "", Version = 0, Parent = null, Created = TimeProvider.System.GetUtcNow(),
-            CodeVersion = Pipeline.CodeVersion, Seed = 1, Config = recipe, TrainedAfter = 0, TrainedUpTo = 0,
-            Files = new Dictionary<string, string>(), Golden = [], Metrics = new Dictionary<string, double>(),
+            Format = CheckpointManifest.CurrentFormat,
+            Family = "",
+            Version = 0,
+            Parent = null,
+            Created = TimeProvider.System.GetUtcNow(),
+            CodeVersion = Pipeline.CodeVersion,
+            Seed = 1,
+            Config = recipe,
+            TrainedAfter = 0,
+            TrainedUpTo = 0,
+            Files = new Dictionary<string, string>(),
+            Golden = [],
+            Metrics = new Dictionary<string, double>(),
         };
         pipeline.Models.Activate(pipeline.Models.Publish("recgpt", draft, directory => model.Save(directory, [new UserHistory("nobody", [1, 2, 3])])));
     }

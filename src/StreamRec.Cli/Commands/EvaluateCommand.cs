@@ -34,7 +34,10 @@ internal static class EvaluateCommand
             {
                 Output.WriteJson(new
                 {
-                    Model = version.ToString(), ours.Cases, Metrics = ours.Named().ToDictionary(), Popularity = popularity.Named().ToDictionary(),
+                    Model = version.ToString(),
+                    ours.Cases,
+                    Metrics = ours.Named().ToDictionary(),
+                    Popularity = popularity.Named().ToDictionary(),
                 });
             }
             else
