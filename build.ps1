@@ -22,7 +22,7 @@ function Invoke-Setup {
 
 function Invoke-Build([string]$Target) {
     Invoke-Setup
-    Invoke-Checked 'dotnet' @('build', $Target, '-c', 'Release', '--nologo', '-v', 'quiet')
+    Invoke-Checked 'dotnet' @('build', $Target, '-c', 'Release', '--nologo', '-v', 'quiet', '-clp:NoSummary')
 }
 
 switch ($Verb) {

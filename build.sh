@@ -42,7 +42,7 @@ setup() {
 }
 
 # The quick start builds the command alone; tests and benchmarks build the solution.
-build() { setup; dotnet build "${1:-StreamRec.sln}" -c Release --nologo -v quiet "${@:2}"; }
+build() { setup; dotnet build "${1:-StreamRec.sln}" -c Release --nologo -v quiet -clp:NoSummary "${@:2}"; }
 
 streamrec() { exec artifacts/bin/StreamRec.Cli/release/streamrec "$@"; }
 
