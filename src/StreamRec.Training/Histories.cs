@@ -50,15 +50,19 @@ public sealed record Histories(IReadOnlyList<UserHistory> Users, IReadOnlyList<A
     /// </summary>
     /// <param name="share">Share of all interactions to hold out, in (0, 0.5].</param>
     /// <param name="most">Interactions to hold out at the most.</param>
-    /// <param name="afterPosition">Only interactions above this journal position are held out: what a champion was trained on cannot judge it.</param>
+    /// <param name="afterPosition">
+    /// Only interactions above this journal position are held out, half of them at the most: what a champion was trained on cannot judge it,
+    /// and what is held out cannot be learnt from.
+    /// </param>
     public TimeSplit SplitByTime(double share, int most, long afterPosition)
     {
-        var wanted = Math.Min(most, (int)(Arrivals.Count * share));
-        var cut = Arrivals.Count - wanted;
-        while (cut < Arrivals.Count && Arrivals[cut].Position <= afterPosition)
+        var fresh = Arrivals.Count;
+        while (fresh > 0 && Arrivals[^fresh].Position <= afterPosition)
         {
-            cut++;
+            fresh--;
         }
+
+        var cut = Arrivals.Count - Math.Min(Math.Min(most, (int)(Arrivals.Count * share)), fresh / 2);
 
         var lengths = new int[Users.Count];
         for (var i = 0; i < cut; i++)

@@ -78,9 +78,9 @@ public sealed class TrainingRunTests
     [Fact]
     public async Task Without_anything_newer_than_the_champion_nothing_is_trained()
     {
-        var first = await RunAsync();
-        // What the first run held out is newer than its training data; a second one finds less than it needs in it.
-        Assert.True(_checkpoints.ManifestOf(first.Version!).TrainedUpTo < 240);
+        // Each run learns half of what the one before held out (24, then 12), until too little is left to judge by.
+        await RunAsync();
+        await RunAsync();
         var steps = _family.StepsTrained;
 
         var report = await RunAsync();

@@ -41,7 +41,7 @@ internal static class RecommendCommand
                     ["item", "rank", "score", "source", "title"],
                     list.Items.Select(item => (IReadOnlyList<string>)
                         [item.ItemId, $"{item.Rank}", item.Score.ToString("F3", CultureInfo.InvariantCulture), item.Source, item.Title ?? ""]));
-                Console.WriteLine($"{id}: {list.Sequence:N0} interactions, computed by {list.Model ?? "no model"}{(list.Fallback is null ? "" : $", fallback: {list.Fallback}")}.");
+                Console.WriteLine($"{id}: {list.Sequence:N0} interactions, {(list.Fallback is null ? $"computed by {list.Model}" : $"popularity stands in ({list.Fallback}; model: {list.Model ?? "none"})")}.");
             }
 
             return ExitCode.Success;
