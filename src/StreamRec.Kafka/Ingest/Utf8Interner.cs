@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
+using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Ingest;
 
@@ -13,7 +14,7 @@ namespace StreamRec.Kafka.Ingest;
 internal sealed class Utf8Interner
 {
     /// <summary>Longest id in UTF-8 bytes.</summary>
-    internal const int MaxBytes = 256;
+    internal const int MaxBytes = Interaction.MaxIdBytes;
 
     private readonly string?[] _slots;
 
@@ -28,7 +29,7 @@ internal sealed class Utf8Interner
         _slots = new string?[slots];
     }
 
-    /// <summary>The string of an id; false when it is not valid UTF-8 or has control characters.</summary>
+    /// <summary>The string of an id; false when it breaks the rule for ids (<see cref="Interaction.IsId"/>).</summary>
     /// <param name="utf8">1 to <see cref="MaxBytes"/> bytes.</param>
     /// <param name="value">The string.</param>
     public bool TryIntern(ReadOnlySpan<byte> utf8, out string value)
@@ -49,7 +50,7 @@ internal sealed class Utf8Interner
         return true;
     }
 
-    /// <summary>A new string for an id that will hardly come again; false when it is not valid UTF-8 or has control characters.</summary>
+    /// <summary>A new string for an id that will hardly come again; false when it breaks the rule for ids (<see cref="Interaction.IsId"/>).</summary>
     public static bool TryCreate(ReadOnlySpan<byte> utf8, out string value)
     {
         Span<char> chars = stackalloc char[MaxBytes];
@@ -59,16 +60,8 @@ internal sealed class Utf8Interner
             return false;
         }
 
-        foreach (var c in chars[..length])
-        {
-            if (char.IsControl(c))
-            {
-                return false;
-            }
-        }
-
         value = new string(chars[..length]);
-        return true;
+        return Interaction.IsId(value);
     }
 
     private static bool IsSame(string known, ReadOnlySpan<byte> utf8)
