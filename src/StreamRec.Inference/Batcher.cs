@@ -61,10 +61,11 @@ internal sealed class Batcher : IDisposable
             {
                 while (batch.Count < maxRequests && _ready.TryDequeue(out var user))
                 {
-                    // All of a user's requests go together and in order, even when that makes the batch a little larger.
-                    batch.AddRange(user.Pending);
-                    _room.Release(user.Pending.Count);
-                    user.Pending.Clear();
+                    // A user's requests go together and in order; what the batch has no room for waits for its end.
+                    var count = Math.Min(user.Pending.Count, maxRequests - batch.Count);
+                    batch.AddRange(user.Pending.GetRange(0, count));
+                    user.Pending.RemoveRange(0, count);
+                    _room.Release(count);
                     user.Running = true;
                 }
 

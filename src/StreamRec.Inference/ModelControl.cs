@@ -116,7 +116,7 @@ public sealed class ModelControl(
 
             var former = registry.ReadAliases();
             var same = former.Champion == version.ToString();
-            registry.WriteAliases(new ModelAliases(version.ToString(), same ? former.Previous : former.Champion));
+            WriteAliases(new ModelAliases(version.ToString(), same ? former.Previous : former.Champion), next);
             var live = Serving;
             Serve(next);
             Log.Activated(log, version, live, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds);
@@ -142,7 +142,7 @@ public sealed class ModelControl(
             warm?.Retain();
             var next = warm ?? new ServingModel(Load(target));
             var live = Serving;
-            registry.WriteAliases(new ModelAliases(aliases.Previous, aliases.Champion));
+            WriteAliases(new ModelAliases(aliases.Previous, aliases.Champion), next);
             Serve(next);
             Log.Activated(log, target, live, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds);
             return target;
@@ -155,6 +155,20 @@ public sealed class ModelControl(
         _champion?.Release();
         _previous?.Release();
         _champion = _previous = null;
+    }
+
+    // When the disk is full nothing has changed, and the model that was loaded for nothing is freed.
+    private void WriteAliases(ModelAliases aliases, ServingModel next)
+    {
+        try
+        {
+            registry.WriteAliases(aliases);
+        }
+        catch
+        {
+            next.Release();
+            throw;
+        }
     }
 
     // Takes over the caller's reference.

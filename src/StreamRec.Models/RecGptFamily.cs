@@ -83,6 +83,8 @@ public sealed class RecGptFamily : IModelFamily
     internal const string ItemsFile = "items.tsv";
     internal const string UsersFile = "users.tsv";
 
+    private const string UserTable = "user_embeddings.weight";
+
     /// <summary>Length of golden lists.</summary>
     private const int GoldenK = 10;
 
@@ -125,14 +127,14 @@ public sealed class RecGptFamily : IModelFamily
             parentUsers = Vocabulary.Read(Path.Combine(parentDirectory, UsersFile));
         }
 
-        // A parent's rows stay where they are, so that its tables are a prefix of the grown ones.
+        // All of a parent's items stay. Of its users only those that the journal still has: whoever was forgotten is in no later checkpoint.
         var items = Grow(parentItems, vocabulary.Items.Select(number => catalogue[number].Id));
-        var users = Grow(parentUsers, vocabulary.Users);
+        var users = new Vocabulary([.. vocabulary.Users]);
         TorchRandom.ManualSeed(seed);
         var network = new RecGpt(settings.Model, items.Rows, users.Rows);
         if (parentDirectory is not null)
         {
-            Inherit(network, Path.Combine(parentDirectory, WeightsFile));
+            Inherit(network, Path.Combine(parentDirectory, WeightsFile), users, parentUsers!);
         }
 
         network.Train(false);
@@ -259,7 +261,7 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    private static void Inherit(RecGpt network, string path)
+    private static void Inherit(RecGpt network, string path, Vocabulary users, Vocabulary parentUsers)
     {
         using var file = SafeTensorsFile.Open(path);
         using var noGrad = NoGrad.Enter();
@@ -267,15 +269,30 @@ public sealed class RecGptFamily : IModelFamily
         {
             using var scope = TensorScope.Enter();
             var value = file.Read(name);
-            if (value.Dim != parameter.Dim || value.Size(0) > parameter.Size(0) || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1)))
+            if (value.Dim != parameter.Dim || (name != UserTable && value.Size(0) > parameter.Size(0)) || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1)))
             {
                 throw new ArgumentException(
                     $"The recipe gives {name} the shape [{string.Join(", ", parameter.Shape)}], the parent has [{string.Join(", ", value.Shape)}]; " +
                     "use the parent's recipe, or start without a parent.");
             }
 
-            parameter.Narrow(0, 0, value.Size(0)).CopyFrom_(value);
+            if (name == UserTable)
+            {
+                InheritUsers(parameter, value, users, parentUsers);
+            }
+            else
+            {
+                parameter.Narrow(0, 0, value.Size(0)).CopyFrom_(value);
+            }
         }
+    }
+
+    // The cold user and every user known to both, row by row id.
+    private static void InheritUsers(Tensor table, Tensor parentTable, Vocabulary users, Vocabulary parentUsers)
+    {
+        long[] rows = [0, .. users.Ids.Where(id => parentUsers.RowOf(id) != 0).Select(id => (long)users.RowOf(id))];
+        long[] parentRows = [0, .. users.Ids.Select(id => (long)parentUsers.RowOf(id)).Where(row => row != 0)];
+        table.IndexCopy_(0, Tensor.From<long>(rows, rows.Length), parentTable.IndexSelect(0, Tensor.From<long>(parentRows, parentRows.Length)));
     }
 
     private static Vocabulary Grow(Vocabulary? parent, IEnumerable<string> ids)

@@ -128,6 +128,14 @@ public sealed class Pipeline : IAsyncDisposable
         return await answer.Task.WaitAsync(cancellationToken);
     }
 
+    /// <summary>Deletes a user from memory and journal; no checkpoint trained from then on knows the user.</summary>
+    public async Task<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
+    {
+        var receipt = await Shards.ForgetAsync(userId, cancellationToken);
+        Prequential.Forget(userId);
+        return receipt;
+    }
+
     /// <summary>Stops in the order of the flow: what was taken in is finished, saved and published.</summary>
     public async ValueTask DisposeAsync()
     {

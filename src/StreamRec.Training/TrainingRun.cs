@@ -54,8 +54,7 @@ public sealed class TrainingRun(
         Histories histories, int seed, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var champion = checkpoints.Champion;
-        var parent = champion is null ? default : checkpoints.Open(champion);
+        var (champion, parent) = OpenChampion();
         var trainedUpTo = parent.Manifest?.TrainedUpTo ?? 0;
         var split = histories.SplitByTime(options.HoldOut, options.MaxHeldOut, trainedUpTo);
         if (split.HeldOut.Count < 10 || split.UpTo <= trainedUpTo)
@@ -75,6 +74,8 @@ public sealed class TrainingRun(
         var popularity = Evaluator.EvaluatePopularity(split.Train, split.HeldOut);
         var reference = champion is null ? null : EvaluateChampion(champion, split, cancellationToken);
         var version = Publish(model, split, champion, seed, candidate, reference, popularity);
+        // Also the refused ones pile up; what an alias points at and the newest, this one among them, stay.
+        checkpoints.Prune(family.Name, options.KeepCheckpoints);
 
         var bar = (reference ?? popularity).Ndcg(10) * (reference is null ? 1 : options.MinNdcgRatio);
         var judge = champion?.ToString() ?? "popularity";
@@ -87,7 +88,6 @@ public sealed class TrainingRun(
         try
         {
             checkpoints.Activate(version);
-            checkpoints.Prune(family.Name, options.KeepCheckpoints);
         }
         catch (CheckpointRejectedException refused)
         {
@@ -99,6 +99,25 @@ public sealed class TrainingRun(
         TrainingReport Done(
             ModelVersion? published, bool activated, string reason, RankingMetrics? c, RankingMetrics? r, RankingMetrics? p) =>
             new(published, activated, reason, c, r, p, time.GetElapsedTime(started));
+    }
+
+    // A damaged champion neither teaches nor judges: training starts afresh, and its candidate replaces the champion when it beats popularity.
+    private (ModelVersion? Version, (string Directory, CheckpointManifest Manifest) Parent) OpenChampion()
+    {
+        if (checkpoints.Champion is not { } champion)
+        {
+            return default;
+        }
+
+        try
+        {
+            checkpoints.Load(champion).Dispose();
+            return (champion, checkpoints.Open(champion));
+        }
+        catch (CheckpointRejectedException)
+        {
+            return default;
+        }
     }
 
     // Users with something newer than the champion's training data, as indices into the training histories.

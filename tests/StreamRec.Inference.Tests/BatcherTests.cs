@@ -37,6 +37,24 @@ public sealed class BatcherTests
     }
 
     [Fact]
+    public async Task One_user_s_own_requests_fill_no_more_than_a_batch_and_keep_their_order()
+    {
+        using var batcher = new Batcher(10);
+        for (var sequence = 1; sequence <= 5; sequence++)
+        {
+            await batcher.PostAsync(Request("u", sequence) with { Supersedes = false }, Now);
+        }
+
+        var batch = new List<ListRequest>();
+        batcher.Take(batch, 3);
+        Assert.Equal([1, 2, 3], batch.Select(r => r.Sequence));
+
+        batcher.Done(batch);
+        batcher.Take(batch, 3);
+        Assert.Equal([4, 5], batch.Select(r => r.Sequence));
+    }
+
+    [Fact]
     public async Task A_user_is_in_one_running_batch_at_a_time()
     {
         using var batcher = new Batcher(10);

@@ -107,10 +107,25 @@ public sealed class RecGptFamilyTests : IDisposable
         using var parent = Train(200);
         Save(parent);
         using var child = _family.Create(
-            Recipe, new TrainingVocabulary([22, 3, 24], ["newcomer"]), _directory, _catalogue, seed: 9);
+            Recipe, new TrainingVocabulary([22, 3, 24], ["user-5", "newcomer"]), _directory, _catalogue, seed: 9);
 
         Assert.Equal(Ask(parent, "user-5", [1, 2, 3])[0], Ask(child, "user-5", [1, 2, 3])[0]);
         Assert.Contains(child.Recommend([new ModelQuery("newcomer", new[] { 22 }, default, 30)])[0], item => item.Item == 24);
+    }
+
+    [Fact]
+    public void A_user_that_the_journal_has_no_more_is_in_no_child()
+    {
+        using var parent = Train(50);
+        Save(parent);
+        using var child = _family.Create(
+            Recipe, new TrainingVocabulary([1], ["user-7", "user-3"]), _directory, _catalogue, seed: 9);
+
+        Assert.Equal(Ask(parent, "user-3", [1, 2, 3]), Ask(child, "user-3", [1, 2, 3]));
+        // user-5 was forgotten: the child answers as for anybody unknown.
+        Assert.Equal(Ask(child, "nobody", [1, 2, 3]), Ask(child, "user-5", [1, 2, 3]));
+        Save(child);
+        Assert.DoesNotContain("user-5", File.ReadAllText(Path.Combine(_directory, "users.tsv")), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -16,7 +16,8 @@ public sealed record RecommendationRequest(
 
 /// <summary>Reads the requests topic in the group <c>&lt;GroupId&gt;-requests</c> and hands each request over.</summary>
 /// <remarks>
-/// At-least-once: an offset is committed after its request was handed over, so a crash in between repeats it. Threading: the
+/// At-least-once up to the hand-over: an offset is committed after its request was handed over, so a crash in between repeats it; a
+/// request that waits inside when the process is killed is not answered, and whoever sent it asks again. Threading: the
 /// callback runs on the reader's thread, one at a time; reading waits for it.
 /// </remarks>
 public sealed class RequestReader : IHostedService, IDisposable

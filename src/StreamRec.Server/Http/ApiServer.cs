@@ -98,7 +98,7 @@ public sealed class ApiServer : IAsyncDisposable
                 ? Results.Ok(UserView.Of(found.UserId, found.Count, found.LastTimestampMs, found.Entries.Span, catalogue))
                 : Results.Problem("Nothing is known of this user.", statusCode: StatusCodes.Status404NotFound)));
         app.MapDelete("/users/{user}", (HttpContext context, CancellationToken cancellationToken) => ForUser(context, async user =>
-            Results.Ok(await pipeline.Shards.ForgetAsync(user, cancellationToken))));
+            Results.Ok(await pipeline.ForgetAsync(user, cancellationToken))));
 
         app.MapGet("/models", () => ModelViews.List(pipeline.Registry, pipeline.Models.Serving));
         app.MapPost("/models/{family}/{version:int}/activate", (string family, int version) =>

@@ -52,6 +52,15 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
         }
     }
 
+    /// <summary>Drops a forgotten user's list.</summary>
+    public void Forget(string userId)
+    {
+        lock (_gate)
+        {
+            _lists.Remove(userId);
+        }
+    }
+
     /// <inheritdoc/>
     public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
