@@ -53,9 +53,6 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
                 case Message.Requested requested:
                     await _lists.PostAsync(requested.Request, cancellationToken);
                     break;
-                case Message.Flush flush:
-                    flush.Done.Send(true);
-                    break;
             }
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
@@ -113,8 +110,5 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
 
         /// <summary>Somebody's request, to be asked after the turns before it.</summary>
         public sealed record Requested(ListRequest Request) : Message;
-
-        /// <summary>Answered when everything told before is finished.</summary>
-        public sealed record Flush(Reply<bool> Done) : Message;
     }
 }

@@ -148,14 +148,7 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
     /// <remarks>Lists of the user that inference holds already may still come out.</remarks>
     public async ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
     {
-        // Every shard that has the user, not only the first: after a change of partitions there may be two.
-        ForgetReceipt? receipt = null;
-        foreach (var shard in InOrderOfSearch(userId))
-        {
-            receipt = Add(receipt, await AskAsync<ForgetReceipt>(
-                shard, reply => new ShardMessage.Forget(userId, Anyway: false, reply), cancellationToken));
-        }
-
+        var receipt = await ForgetResidentAsync(null, userId, cancellationToken);
         if (receipt is null && PlaceOf(userId) is { } place)
         {
             receipt = Add(receipt, await AskAsync<ForgetReceipt>(
@@ -163,7 +156,22 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         }
 
         receipt ??= await _context.Journal.ForgetAsync(userId, cancellationToken);
+
+        // A shard that did not have the user may have loaded the old state before the journal deleted it; what it loads from now on is empty.
+        receipt = (await ForgetResidentAsync(receipt, userId, cancellationToken))!;
         _context.Logger.UserForgotten(receipt.UserFingerprint, receipt.Interactions, receipt.Segments);
+        return receipt;
+    }
+
+    // Every shard that has the user, not only the first: after a change of partitions there may be two.
+    private async ValueTask<ForgetReceipt?> ForgetResidentAsync(ForgetReceipt? receipt, string userId, CancellationToken cancellationToken)
+    {
+        foreach (var shard in InOrderOfSearch(userId))
+        {
+            receipt = Add(receipt, await AskAsync<ForgetReceipt>(
+                shard, reply => new ShardMessage.Forget(userId, Anyway: false, reply), cancellationToken));
+        }
+
         return receipt;
     }
 
