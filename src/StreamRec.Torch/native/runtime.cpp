@@ -14,8 +14,8 @@
 namespace
 {
 #ifdef __GLIBC__
-// By default glibc gives every freed block of a few megabytes back to the system, and the next step of training pays for it again, page by page:
-// a third of the time of a step. Blocks up to 32 MB (the most that glibc allows) stay in the heap, and up to 256 MB of free heap is kept.
+// By default glibc gives every freed block of a few megabytes back to the system, and the next step of training pays for it again, page by
+// page. Blocks up to 32 MB (the most that glibc allows) stay in the heap, and up to 256 MB of free heap is kept.
 const bool keeps_memory = [] {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
