@@ -54,7 +54,7 @@ public sealed class TrainingRun(
         Histories histories, int seed, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var (champion, parent) = OpenChampion();
+        var (champion, parent) = OpenChampion(out var refusal);
         var trainedUpTo = parent.Manifest?.TrainedUpTo ?? 0;
         var split = histories.SplitByTime(options.HoldOut, options.MaxHeldOut, trainedUpTo);
         if (split.HeldOut.Count < 10 || split.UpTo <= trainedUpTo)
@@ -98,12 +98,13 @@ public sealed class TrainingRun(
 
         TrainingReport Done(
             ModelVersion? published, bool activated, string reason, RankingMetrics? c, RankingMetrics? r, RankingMetrics? p) =>
-            new(published, activated, reason, c, r, p, time.GetElapsedTime(started));
+            new(published, activated, refusal is null ? reason : $"{reason}; {refusal}", c, r, p, time.GetElapsedTime(started));
     }
 
     // A damaged champion neither teaches nor judges: training starts afresh, and its candidate replaces the champion when it beats popularity.
-    private (ModelVersion? Version, (string Directory, CheckpointManifest Manifest) Parent) OpenChampion()
+    private (ModelVersion? Version, (string Directory, CheckpointManifest Manifest) Parent) OpenChampion(out string? refusal)
     {
+        refusal = null;
         if (checkpoints.Champion is not { } champion)
         {
             return default;
@@ -114,8 +115,9 @@ public sealed class TrainingRun(
             checkpoints.Load(champion).Dispose();
             return (champion, checkpoints.Open(champion));
         }
-        catch (CheckpointRejectedException)
+        catch (CheckpointRejectedException refused)
         {
+            refusal = $"the champion was left out: {refused.Message}";
             return default;
         }
     }

@@ -73,7 +73,10 @@ internal sealed class FakeCheckpoints : ICheckpoints
 
     public (string Directory, CheckpointManifest Manifest) Open(ModelVersion version) => ("parent", _published[version].Manifest);
 
-    public IModel Load(ModelVersion version) => new StepModel(version, _published[version].Step);
+    /// <summary>While set, every load is refused with it.</summary>
+    public string? Damage { get; set; }
+
+    public IModel Load(ModelVersion version) => Damage is not null ? throw new CheckpointRejectedException(Damage) : new StepModel(version, _published[version].Step);
 
     public ModelVersion Publish(string family, CheckpointManifest draft, Func<string, CheckpointContent> write)
     {

@@ -76,6 +76,21 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
+    public async Task A_damaged_champion_is_left_out_and_named_and_training_starts_afresh()
+    {
+        await RunAsync();
+        Walk(20, 12, 6);
+        _checkpoints.Damage = "model.safetensors was altered";
+
+        var report = await RunAsync();
+
+        Assert.True(report.Activated);
+        Assert.Contains("set by popularity", report.Reason, StringComparison.Ordinal);
+        Assert.Contains("the champion was left out: model.safetensors was altered", report.Reason, StringComparison.Ordinal);
+        Assert.Null(_family.ParentDirectory);
+    }
+
+    [Fact]
     public async Task Without_anything_newer_than_the_champion_nothing_is_trained()
     {
         // Each run learns half of what the one before held out (24, then 12), until too little is left to judge by.
