@@ -27,9 +27,40 @@ public interface IModel : IDisposable
 /// <param name="Items">Item numbers in the order in which they were applied, impressions left out.</param>
 public sealed record UserHistory(string UserId, int[] Items);
 
+/// <summary>One question with its answer.</summary>
+/// <param name="UserId">The user.</param>
+/// <param name="History">Item numbers before the target, oldest first.</param>
+/// <param name="Target">The item that came next.</param>
+public sealed record TestCase(string UserId, ReadOnlyMemory<int> History, int Target);
+
+/// <summary>One stage of a recipe: a loss and data form of its own, trained until it no longer gets better.</summary>
+/// <param name="Name">As people see it, for example <c>pre-training</c>.</param>
+/// <param name="Epochs">Passes over the data at the most, 1 or more.</param>
+/// <param name="Patience">Passes without a better validation NDCG@10 before the stage ends with its best weights.</param>
+/// <param name="BatchSize">Histories in one step.</param>
+public sealed record TrainingStage(string Name, int Epochs, int Patience, int BatchSize);
+
 /// <summary>A model being trained: answers with the weights of the moment. Not thread-safe; owned by the trainer.</summary>
 public interface ITrainableModel : IModel
 {
+    /// <summary>The recipe's stages in order, at least one. The last one is also what continuous training goes on with.</summary>
+    IReadOnlyList<TrainingStage> Stages { get; }
+
+    /// <summary>Makes a stage the current one, with a fresh optimiser. Training begins in stage 0.</summary>
+    void BeginStage(int stage);
+
+    /// <summary>Chooses what is not learnt by gradient (the weight of the evidence, the lengths of the recall steps) on held-out cases.</summary>
+    /// <param name="validation">Cases whose targets were not trained on. Never those that the model will be tested with.</param>
+    void Calibrate(IReadOnlyList<TestCase> validation);
+
+    /// <summary>Writes everything that continues this training bit for bit: weights, optimiser state, random states.</summary>
+    /// <param name="directory">An existing empty directory.</param>
+    void SaveState(string directory);
+
+    /// <summary>Goes on from what <see cref="SaveState"/> wrote, into a model made with the same recipe, vocabulary and seed.</summary>
+    /// <exception cref="InvalidDataException">The state belongs to another model, or is damaged.</exception>
+    void LoadState(string directory);
+
     /// <summary>One optimiser step on a batch of sequences; returns the mean loss of a predicted position.</summary>
     /// <param name="batch">Histories of at least two items.</param>
     double TrainStep(IReadOnlyList<UserHistory> batch);
@@ -40,6 +71,34 @@ public interface ITrainableModel : IModel
     CheckpointContent Save(string directory, IReadOnlyList<UserHistory> goldenHistories);
 }
 
+/// <summary>What the stream itself says of the next item: exact counts, no weights, up to date with the last interaction.</summary>
+/// <remarks>Threading: every member from any thread; an implementation that learns online does so while it is asked.</remarks>
+public interface IEvidence
+{
+    /// <summary>Adds <paramref name="weight"/> times the evidence for each item as the next one after <paramref name="window"/>.</summary>
+    /// <param name="window">Item numbers that the user has had, oldest first.</param>
+    /// <param name="weight">Factor of everything added.</param>
+    /// <param name="scores">By item number; items beyond its end are left out.</param>
+    void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores);
+}
+
+/// <summary>What a model stands on besides its checkpoint.</summary>
+/// <param name="Catalogue">Item numbers.</param>
+/// <param name="Evidence">Counts of the stream: live ones in a server, those of the training part in an evaluation.</param>
+public sealed record ModelContext(Catalogue Catalogue, IEvidence Evidence);
+
+/// <summary>Evidence of nothing: every item is as likely as any other.</summary>
+public sealed class NoEvidence : IEvidence
+{
+    /// <summary>The only one.</summary>
+    public static NoEvidence Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores)
+    {
+    }
+}
+
 /// <summary>One family of models: how its checkpoints are loaded and made.</summary>
 public interface IModelFamily
 {
@@ -48,17 +107,17 @@ public interface IModelFamily
 
     /// <summary>Loads a checkpoint whose hashes were verified: shapes, finite weights, vocabulary, then the golden inputs must reproduce.</summary>
     /// <exception cref="CheckpointRejectedException">Any check fails; the message names file, tensor or input and what was expected.</exception>
-    IModel Load(string directory, CheckpointManifest manifest, Catalogue catalogue);
+    IModel Load(string directory, CheckpointManifest manifest, ModelContext context);
 
     /// <summary>A model to train: from a parent checkpoint, or from nothing with freshly seeded weights.</summary>
     /// <param name="recipe">The family's own settings, as in <c>config/models/&lt;family&gt;.json</c>.</param>
     /// <param name="vocabulary">What the model has to know: a parent's rows are kept by id, new ones are added.</param>
     /// <param name="parentDirectory">The parent's verified directory, or null.</param>
-    /// <param name="catalogue">Item numbers.</param>
+    /// <param name="context">What the model stands on.</param>
     /// <param name="seed">Everything random follows from it.</param>
     /// <exception cref="ArgumentException">The recipe has an unknown key or a value out of range.</exception>
     ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, Catalogue catalogue, int seed);
+        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed);
 }
 
 /// <summary>The items and users that a model in training has rows for.</summary>

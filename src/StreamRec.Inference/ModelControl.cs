@@ -11,7 +11,7 @@ namespace StreamRec.Inference;
 /// Threading: one activation or rollback at a time, leases from any thread.
 /// </remarks>
 public sealed class ModelControl(
-    ModelRegistry registry, IEnumerable<IModelFamily> families, Catalogue catalogue, ILogger<ModelControl> log)
+    ModelRegistry registry, IEnumerable<IModelFamily> families, ModelContext context, ILogger<ModelControl> log)
     : ICheckpoints, IDisposable
 {
     private readonly Dictionary<string, IModelFamily> _families = families.ToDictionary(f => f.Name);
@@ -89,7 +89,7 @@ public sealed class ModelControl(
     {
         var (directory, manifest) = registry.Open(version);
         return _families.TryGetValue(version.Family, out var family)
-            ? family.Load(directory, manifest, catalogue)
+            ? family.Load(directory, manifest, context)
             : throw new CheckpointRejectedException(
                 $"{version}: this program knows no family '{version.Family}'; it knows {string.Join(", ", _families.Keys.Order())}");
     }

@@ -95,12 +95,12 @@ public sealed class RecGptFamily : IModelFamily
     public string Name => FamilyName;
 
     /// <inheritdoc/>
-    public IModel Load(string directory, CheckpointManifest manifest, Catalogue catalogue)
+    public IModel Load(string directory, CheckpointManifest manifest, ModelContext context)
     {
         var version = new ModelVersion(manifest.Family, manifest.Version);
         var (recipe, items, users) = ReadParts(directory, manifest.Config, version);
         var network = new RecGpt(recipe.Model, items.Rows, users.Rows);
-        var model = new RecGptModel(version, recipe.Model, items, users, network, catalogue);
+        var model = new RecGptModel(version, recipe.Model, items, users, network, context);
         try
         {
             LoadWeights(network, Path.Combine(directory, WeightsFile), version);
@@ -117,7 +117,7 @@ public sealed class RecGptFamily : IModelFamily
 
     /// <inheritdoc/>
     public ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, Catalogue catalogue, int seed)
+        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed)
     {
         var settings = RecGptRecipe.Read(recipe);
         Vocabulary? parentItems = null, parentUsers = null;
@@ -128,7 +128,7 @@ public sealed class RecGptFamily : IModelFamily
         }
 
         // All of a parent's items stay. Of its users only those that the journal still has: whoever was forgotten is in no later checkpoint.
-        var items = Grow(parentItems, vocabulary.Items.Select(number => catalogue[number].Id));
+        var items = Grow(parentItems, vocabulary.Items.Select(number => context.Catalogue[number].Id));
         var users = new Vocabulary([.. vocabulary.Users]);
         TorchRandom.ManualSeed(seed);
         var network = new RecGpt(settings.Model, items.Rows, users.Rows);
@@ -138,7 +138,7 @@ public sealed class RecGptFamily : IModelFamily
         }
 
         network.Train(false);
-        return new RecGptTraining(new ModelVersion(FamilyName, 0), settings, items, users, network, catalogue, seed);
+        return new RecGptTraining(new ModelVersion(FamilyName, 0), settings, items, users, network, context, seed);
     }
 
     /// <summary>The answers of a model to windows of item ids, to be reproduced by whoever loads it.</summary>

@@ -14,14 +14,14 @@ internal class RecGptModel : IModel
     private readonly ItemRows _rows;
 
     public RecGptModel(
-        ModelVersion version, RecGptConfig config, Vocabulary items, Vocabulary users, RecGpt network, Catalogue catalogue)
+        ModelVersion version, RecGptConfig config, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context)
     {
         Version = version;
         Config = config;
         Items = items;
         Users = users;
         Network = network;
-        _rows = new ItemRows(items, catalogue);
+        _rows = new ItemRows(items, context.Catalogue);
     }
 
     /// <inheritdoc/>

@@ -15,11 +15,11 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private readonly Random _random;
 
     public RecGptTraining(
-        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, Catalogue catalogue, int seed)
-        : base(version, recipe.Model, items, users, network, catalogue)
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context, int seed)
+        : base(version, recipe.Model, items, users, network, context)
     {
         _recipe = recipe;
-        _catalogue = catalogue;
+        _catalogue = context.Catalogue;
         _loss = recipe.Loss switch
         {
             RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(),
@@ -28,6 +28,23 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _random = new Random(seed);
         _optimizer = new Adam(network.Parameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TrainingStage> Stages { get; } = [new TrainingStage("training", 40, 4, 128)];
+
+    /// <inheritdoc/>
+    public void BeginStage(int stage) => ArgumentOutOfRangeException.ThrowIfNotEqual(stage, 0);
+
+    /// <inheritdoc/>
+    public void Calibrate(IReadOnlyList<TestCase> validation)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void SaveState(string directory) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public void LoadState(string directory) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     public double TrainStep(IReadOnlyList<UserHistory> batch)

@@ -155,7 +155,7 @@ public sealed class Pipeline : IAsyncDisposable
 
         Registry = new ModelRegistry(Options.ModelsDirectory, _logs.CreateLogger<ModelRegistry>());
         Registry.RemoveAbandoned(_time.GetUtcNow());
-        Models = new ModelControl(Registry, Families, Journal.Catalogue, _logs.CreateLogger<ModelControl>());
+        Models = new ModelControl(Registry, Families, new ModelContext(Journal.Catalogue, NoEvidence.Instance), _logs.CreateLogger<ModelControl>());
         _stop.Push(() => Dispose(Models));
         Models.Restore();
         Models.Swapped += (_, before) => Figures.Activated(takesOver: before is not null);

@@ -124,12 +124,6 @@ public sealed record Histories(IReadOnlyList<UserHistory> Users, IReadOnlyList<A
 /// <param name="Position">Journal position of its segment.</param>
 public readonly record struct Arrival(int User, long Position);
 
-/// <summary>One question with its answer.</summary>
-/// <param name="UserId">The user.</param>
-/// <param name="History">Item numbers before the target, oldest first.</param>
-/// <param name="Target">The item that came next.</param>
-public sealed record TestCase(string UserId, ReadOnlyMemory<int> History, int Target);
-
 /// <summary>A split at a point in time.</summary>
 /// <param name="Train">Histories up to the point.</param>
 /// <param name="HeldOut">What came after it, in order.</param>

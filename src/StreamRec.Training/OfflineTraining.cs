@@ -46,7 +46,7 @@ public sealed class OfflineTraining(
 
         var vocabulary = new TrainingVocabulary(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
-        using var model = family.Create(recipe, vocabulary, null, journal.Catalogue, options.Seed);
+        using var model = family.Create(recipe, vocabulary, null, new ModelContext(journal.Catalogue, NoEvidence.Instance), options.Seed);
         var fit = split.Train.Where(user => user.Items.Length >= 2).ToList();
         var random = new Random(options.Seed);
         var best = Directory.CreateTempSubdirectory("streamrec-train-");

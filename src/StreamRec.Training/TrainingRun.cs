@@ -66,7 +66,7 @@ public sealed class TrainingRun(
         var parentDirectory = champion?.Family == family.Name ? parent.Directory : null;
         var vocabulary = new TrainingVocabulary(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
-        using var model = family.Create(recipe, vocabulary, parentDirectory, journal.Catalogue, seed);
+        using var model = family.Create(recipe, vocabulary, parentDirectory, new ModelContext(journal.Catalogue, NoEvidence.Instance), seed);
         var fresh = Fresh(histories, split, trainedUpTo);
         Fit(model, split.Train, fresh, new Random(seed), progress, cancellationToken);
 

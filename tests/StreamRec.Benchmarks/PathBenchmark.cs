@@ -81,7 +81,7 @@ internal static class PathBenchmark
     {
         var recipe = JsonSerializer.SerializeToElement(new { model = new { hidden = 64, layers = 2, heads = 2, feedForward = 256, maxLength = History } });
         var numbers = Enumerable.Range(0, Items).ToArray();
-        using var model = Pipeline.Families[0].Create(recipe, new TrainingVocabulary(numbers, []), null, pipeline.Journal.Catalogue, seed: 1);
+        using var model = Pipeline.Families[0].Create(recipe, new TrainingVocabulary(numbers, []), null, new ModelContext(pipeline.Journal.Catalogue, NoEvidence.Instance), seed: 1);
         var draft = new CheckpointManifest
         {
             Format = CheckpointManifest.CurrentFormat,

@@ -13,7 +13,7 @@ internal sealed class FakeFamily : IModelFamily
     /// <summary>Every model that was ever loaded, in order.</summary>
     public IReadOnlyList<FakeModel> Loaded => _loaded;
 
-    public IModel Load(string directory, CheckpointManifest manifest, Catalogue catalogue)
+    public IModel Load(string directory, CheckpointManifest manifest, ModelContext context)
     {
         var content = File.ReadAllText(Path.Combine(directory, "weights.txt"));
         if (content != "ok")
@@ -27,7 +27,7 @@ internal sealed class FakeFamily : IModelFamily
     }
 
     public ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, Catalogue catalogue, int seed) =>
+        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed) =>
         throw new NotSupportedException("The fake family does not train.");
 
     public static CheckpointManifest Draft() => new()

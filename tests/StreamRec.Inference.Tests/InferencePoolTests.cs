@@ -25,7 +25,7 @@ public sealed class InferencePoolTests : IAsyncDisposable
         }
 
         _registry = new ModelRegistry(_root, NullLogger<ModelRegistry>.Instance);
-        _models = new ModelControl(_registry, [_family], _catalogue, NullLogger<ModelControl>.Instance);
+        _models = new ModelControl(_registry, [_family], new ModelContext(_catalogue, NoEvidence.Instance), NullLogger<ModelControl>.Instance);
         _popularity = new Popularity(_catalogue, TimeProvider.System);
         for (var i = 0; i < 20; i++)
         {

@@ -199,7 +199,7 @@ public sealed class ModelControlTests : IDisposable
         Assert.Equal([1, 2, 5, 6], _registry.List().Select(v => v.Version));
     }
 
-    private ModelControl NewControl() => new(_registry, [_family], new Catalogue(), NullLogger<ModelControl>.Instance);
+    private ModelControl NewControl() => new(_registry, [_family], new ModelContext(new Catalogue(), NoEvidence.Instance), NullLogger<ModelControl>.Instance);
 
     private ModelVersion Publish(string content = "ok") =>
         _registry.Publish("fake", FakeFamily.Draft(), directory => FakeFamily.Write(directory, content));

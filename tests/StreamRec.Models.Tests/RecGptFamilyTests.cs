@@ -42,7 +42,7 @@ public sealed class RecGptFamilyTests : IDisposable
     {
         using var trained = Train(30);
         var manifest = Save(trained);
-        using var loaded = _family.Load(_directory, manifest, _catalogue);
+        using var loaded = _family.Load(_directory, manifest, new ModelContext(_catalogue, NoEvidence.Instance));
 
         Assert.Equal("recgpt@7", loaded.Version.ToString());
         foreach (var history in _histories)
@@ -107,7 +107,7 @@ public sealed class RecGptFamilyTests : IDisposable
         using var parent = Train(200);
         Save(parent);
         using var child = _family.Create(
-            Recipe, new TrainingVocabulary([22, 3, 24], ["user-5", "newcomer"]), _directory, _catalogue, seed: 9);
+            Recipe, new TrainingVocabulary([22, 3, 24], ["user-5", "newcomer"]), _directory, new ModelContext(_catalogue, NoEvidence.Instance), seed: 9);
 
         Assert.Equal(Ask(parent, "user-5", [1, 2, 3])[0], Ask(child, "user-5", [1, 2, 3])[0]);
         Assert.Contains(child.Recommend([new ModelQuery("newcomer", new[] { 22 }, default, 30)])[0], item => item.Item == 24);
@@ -119,7 +119,7 @@ public sealed class RecGptFamilyTests : IDisposable
         using var parent = Train(50);
         Save(parent);
         using var child = _family.Create(
-            Recipe, new TrainingVocabulary([1], ["user-7", "user-3"]), _directory, _catalogue, seed: 9);
+            Recipe, new TrainingVocabulary([1], ["user-7", "user-3"]), _directory, new ModelContext(_catalogue, NoEvidence.Instance), seed: 9);
 
         Assert.Equal(Ask(parent, "user-3", [1, 2, 3]), Ask(child, "user-3", [1, 2, 3]));
         // user-5 was forgotten: the child answers as for anybody unknown.
@@ -135,7 +135,7 @@ public sealed class RecGptFamilyTests : IDisposable
         Save(parent);
         var wider = JsonSerializer.Deserialize<JsonElement>("""{"model":{"hidden":32,"layers":1,"maxLength":6}}""");
 
-        var refused = Assert.Throws<ArgumentException>(() => _family.Create(wider, new TrainingVocabulary([1], []), _directory, _catalogue, 1));
+        var refused = Assert.Throws<ArgumentException>(() => _family.Create(wider, new TrainingVocabulary([1], []), _directory, new ModelContext(_catalogue, NoEvidence.Instance), 1));
 
         Assert.Contains("the shape [21, 32], the parent has [21, 16]", refused.Message, StringComparison.Ordinal);
         Assert.Contains("use the parent's recipe", refused.Message, StringComparison.Ordinal);
@@ -150,7 +150,7 @@ public sealed class RecGptFamilyTests : IDisposable
     public void A_recipe_with_a_fault_is_refused_by_key(string recipe, string reason)
     {
         var refused = Assert.Throws<ArgumentException>(() => _family.Create(
-            JsonSerializer.Deserialize<JsonElement>(recipe), new TrainingVocabulary([1], []), null, _catalogue, 1));
+            JsonSerializer.Deserialize<JsonElement>(recipe), new TrainingVocabulary([1], []), null, new ModelContext(_catalogue, NoEvidence.Instance), 1));
         Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
     }
 
@@ -169,7 +169,7 @@ public sealed class RecGptFamilyTests : IDisposable
         using (var model = Train(5))
         {
             var manifest = Damage(fault, Save(model));
-            var refused = Assert.Throws<CheckpointRejectedException>(() => _family.Load(_directory, manifest, _catalogue));
+            var refused = Assert.Throws<CheckpointRejectedException>(() => _family.Load(_directory, manifest, new ModelContext(_catalogue, NoEvidence.Instance)));
             Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
         }
     }
@@ -215,7 +215,7 @@ public sealed class RecGptFamilyTests : IDisposable
         recipe["loss"] = JsonSerializer.SerializeToElement(loss);
         var model = _family.Create(
             JsonSerializer.SerializeToElement(recipe),
-            new TrainingVocabulary([.. Enumerable.Range(0, 20)], [.. _histories.Select(h => h.UserId)]), null, _catalogue, seed: 3);
+            new TrainingVocabulary([.. Enumerable.Range(0, 20)], [.. _histories.Select(h => h.UserId)]), null, new ModelContext(_catalogue, NoEvidence.Instance), seed: 3);
         for (var i = 0; i < steps; i++)
         {
             model.TrainStep(_histories);

@@ -57,7 +57,7 @@ public sealed class SettingsFileTests
         var family = Pipeline.Families.Single(f => f.Name == "recgpt");
 
         using var model = family.Create(
-            recipe, new TrainingVocabulary([catalogue.Add("a"), catalogue.Add("b"), catalogue.Add("c")], ["u"]), null, catalogue, seed: 1);
+            recipe, new TrainingVocabulary([catalogue.Add("a"), catalogue.Add("b"), catalogue.Add("c")], ["u"]), null, new ModelContext(catalogue, NoEvidence.Instance), seed: 1);
 
         Assert.True(double.IsFinite(model.TrainStep([new UserHistory("u", [0, 1, 2])])));
     }
@@ -105,7 +105,7 @@ public sealed class SettingsFileTests
         var catalogue = new Catalogue();
 
         var refused = Assert.Throws<ArgumentException>(() => Pipeline.Families[0].Create(
-            document.RootElement, new TrainingVocabulary([catalogue.Add("a")], []), null, catalogue, seed: 1));
+            document.RootElement, new TrainingVocabulary([catalogue.Add("a")], []), null, new ModelContext(catalogue, NoEvidence.Instance), seed: 1));
 
         Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
     }

@@ -110,9 +110,9 @@ internal sealed class StepFamily : IModelFamily
 
     public string Name => "step";
 
-    public IModel Load(string directory, CheckpointManifest manifest, Catalogue catalogue) => throw new NotSupportedException();
+    public IModel Load(string directory, CheckpointManifest manifest, ModelContext context) => throw new NotSupportedException();
 
-    public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, Catalogue catalogue, int seed)
+    public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed)
     {
         if (Failure is not null)
         {
@@ -125,6 +125,20 @@ internal sealed class StepFamily : IModelFamily
 
     private sealed class Trained(StepFamily family) : StepModel(new ModelVersion("step", 0), family.Learns), ITrainableModel
     {
+        public IReadOnlyList<TrainingStage> Stages => [new TrainingStage("only", 1, 1, 8)];
+
+        public void BeginStage(int stage)
+        {
+        }
+
+        public void Calibrate(IReadOnlyList<TestCase> validation)
+        {
+        }
+
+        public void SaveState(string directory) => throw new NotSupportedException("A step has no state.");
+
+        public void LoadState(string directory) => throw new NotSupportedException("A step has no state.");
+
         public double TrainStep(IReadOnlyList<UserHistory> batch)
         {
             family.StepsTrained++;
