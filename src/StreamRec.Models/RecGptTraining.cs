@@ -8,11 +8,20 @@ namespace StreamRec.Models;
 /// <summary>A RecGPT model in training: stage 1, auto-regressive pre-training on whole sequences.</summary>
 internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 {
+    private const string StateFile = "state.safetensors";
+    private const string WeightsPrefix = "weights.";
+    private const string OptimizerPrefix = "optimizer.";
+    private const string StepsName = "steps";
+
     private readonly RecGptRecipe _recipe;
     private readonly Catalogue _catalogue;
     private readonly IRecGptLoss _loss;
     private readonly Adam _optimizer;
-    private readonly Random _random;
+    private readonly int _seed;
+    private Random _random;
+
+    // Steps made since the model was created: with the seed it gives the randomness of the next one.
+    private long _steps;
 
     public RecGptTraining(
         ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context, int seed)
@@ -25,8 +34,9 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(),
             _ => new BinaryCrossEntropyLoss(),
         };
+        _seed = seed;
         _random = new Random(seed);
-        _optimizer = new Adam(network.Parameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
+        _optimizer = new Adam(network.NamedParameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
     }
 
     /// <inheritdoc/>
@@ -41,15 +51,48 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     }
 
     /// <inheritdoc/>
-    public void SaveState(string directory) => throw new NotSupportedException();
+    public void SaveState(string directory)
+    {
+        using var scope = TensorScope.Enter();
+        SafeTensorsFile.Write(Path.Combine(directory, StateFile), State());
+    }
 
     /// <inheritdoc/>
-    public void LoadState(string directory) => throw new NotSupportedException();
+    public void LoadState(string directory)
+    {
+        using var scope = TensorScope.Enter();
+        using var noGrad = NoGrad.Enter();
+        var state = new Dictionary<string, Tensor>();
+        try
+        {
+            using var file = SafeTensorsFile.Open(Path.Combine(directory, StateFile));
+            foreach (var name in file.Names)
+            {
+                state[name] = file.Read(name);
+            }
+
+            Network.LoadStateDict(Under(WeightsPrefix));
+            _optimizer.LoadStateDict(Under(OptimizerPrefix));
+            _steps = state[StepsName].Item<long>();
+        }
+        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or KeyNotFoundException or FileNotFoundException)
+        {
+            throw new InvalidDataException($"The training state in {directory} cannot be used: {exception.Message}", exception);
+        }
+
+        Dictionary<string, Tensor> Under(string prefix) => state
+            .Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value);
+    }
 
     /// <inheritdoc/>
     public double TrainStep(IReadOnlyList<UserHistory> batch)
     {
         using var scope = TensorScope.Enter();
+        // Each step has randomness of its own, so that a resumed run needs no generator's state.
+        _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
+        TorchRandom.ManualSeed(_random.NextInt64());
+        _steps++;
         Network.Train(true);
         try
         {
@@ -86,6 +129,13 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
     }
+
+    private IEnumerable<(string Name, Tensor Tensor)> State() =>
+    [
+        .. Network.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
+        .. _optimizer.StateDict().Select(pair => (OptimizerPrefix + pair.Key, pair.Value)),
+        (StepsName, Tensor.Full([], _steps, ScalarType.Int64)),
+    ];
 
     private double Step(List<RowWindow> windows)
     {
