@@ -33,7 +33,7 @@ public sealed record RecGptStage
     /// <summary>Passes over the data at the most, 1 to 100,000.</summary>
     public int Epochs { get; init; } = 40;
 
-    /// <summary>Passes without a better validation NDCG@10 before the stage ends, 1 to 100,000.</summary>
+    /// <summary>Passes without a better validation NDCG@10 before the stage ends, 0 to 100,000; 0 = all passes are made and the last weights kept.</summary>
     public int Patience { get; init; } = 4;
 
     /// <summary>Histories in one step, 1 to 1,000,000.</summary>
@@ -91,7 +91,7 @@ public sealed record RecGptRecipe
             Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
             Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
             Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
-            Check($"stages[{i}].patience", stage.Patience, 1, 100_000);
+            Check($"stages[{i}].patience", stage.Patience, 0, 100_000);
             Check($"stages[{i}].batchSize", stage.BatchSize, 1, 1_000_000);
             Check($"stages[{i}].prompts.count", stage.Prompts.Count, 0, Math.Min(6, m.MaxLength - 1));
         }

@@ -8,12 +8,22 @@ namespace StreamRec.Models;
 /// <summary>A RecGPT model in training, stage by stage: auto-regressive on whole sequences, with prompts where the stage has them.</summary>
 internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 {
+    private const string StateFile = "state.safetensors";
+    private const string WeightsPrefix = "weights.";
+    private const string OptimizerPrefix = "optimizer.";
+    private const string StepsName = "steps";
+    private const string StageName = "stage";
+
     private readonly RecGptRecipe _recipe;
     private readonly Catalogue _catalogue;
-    private readonly Random _random;
-    private RecGptStage _stage;
+    private readonly int _seed;
+    private Random _random;
+    private int _stage;
     private IRecGptLoss _loss;
     private Adam _optimizer;
+
+    // Steps made since the model was created: with the seed it gives the randomness of the next one.
+    private long _steps;
 
     public RecGptTraining(
         ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context, int seed)
@@ -21,19 +31,23 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     {
         _recipe = recipe;
         _catalogue = context.Catalogue;
+        _seed = seed;
         _random = new Random(seed);
         Stages = [.. recipe.Stages.Select(stage => new TrainingStage(stage.Name, stage.Epochs, stage.Patience, stage.BatchSize))];
-        (_stage, _loss, _optimizer) = Begin(0);
+        (_loss, _optimizer) = Begin(0);
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<TrainingStage> Stages { get; }
 
+    private RecGptStage Stage => _recipe.Stages[_stage];
+
     /// <inheritdoc/>
     public void BeginStage(int stage)
     {
+        var begun = Begin(stage);
         _optimizer.Dispose();
-        (_stage, _loss, _optimizer) = Begin(stage);
+        (_stage, (_loss, _optimizer)) = (stage, begun);
     }
 
     /// <inheritdoc/>
@@ -47,22 +61,56 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     }
 
     /// <inheritdoc/>
-    public void SaveState(string directory) => throw new NotSupportedException();
+    public void SaveState(string directory)
+    {
+        using var scope = TensorScope.Enter();
+        SafeTensorsFile.Write(Path.Combine(directory, StateFile), State());
+    }
 
     /// <inheritdoc/>
-    public void LoadState(string directory) => throw new NotSupportedException();
+    public void LoadState(string directory)
+    {
+        using var scope = TensorScope.Enter();
+        using var noGrad = NoGrad.Enter();
+        var state = new Dictionary<string, Tensor>();
+        try
+        {
+            using var file = SafeTensorsFile.Open(Path.Combine(directory, StateFile));
+            foreach (var name in file.Names)
+            {
+                state[name] = file.Read(name);
+            }
+
+            BeginStage((int)state[StageName].Item<long>());
+            Network.LoadStateDict(Under(WeightsPrefix));
+            _optimizer.LoadStateDict(Under(OptimizerPrefix));
+            _steps = state[StepsName].Item<long>();
+        }
+        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException)
+        {
+            throw new InvalidDataException($"The training state in {directory} cannot be used: {exception.Message}", exception);
+        }
+
+        Dictionary<string, Tensor> Under(string prefix) => state
+            .Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value);
+    }
 
     /// <inheritdoc/>
     public double TrainStep(IReadOnlyList<UserHistory> batch)
     {
         using var scope = TensorScope.Enter();
+        // Each step has randomness of its own, so that a resumed run needs no generator's state.
+        _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
+        TorchRandom.ManualSeed(_random.NextInt64());
+        _steps++;
         var windows = batch.Select(Window).OfType<TrainingWindow>().ToArray();
         if (windows.Length == 0)
         {
             return 0;
         }
 
-        var prompted = RecGptPrompts.Insert(Network, Config, windows, _stage.Prompts);
+        var prompted = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
         Network.Train(true);
         try
         {
@@ -89,7 +137,15 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
     }
 
-    private (RecGptStage Stage, IRecGptLoss Loss, Adam Optimizer) Begin(int index)
+    private IEnumerable<(string Name, Tensor Tensor)> State() =>
+    [
+        .. Network.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
+        .. _optimizer.StateDict().Select(pair => (OptimizerPrefix + pair.Key, pair.Value)),
+        (StepsName, Tensor.Full([], _steps, ScalarType.Int64)),
+        (StageName, Tensor.Full([], _stage, ScalarType.Int64)),
+    ];
+
+    private (IRecGptLoss Loss, Adam Optimizer) Begin(int index)
     {
         var stage = _recipe.Stages[index];
         IRecGptLoss loss = stage.Loss switch
@@ -98,7 +154,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             _ when Network.Head is { } head => new SeparateHeadLoss(head),
             _ => new FullSoftmaxLoss(),
         };
-        return (stage, loss, new Adam(Network.Parameters(), stage.LearningRate, weightDecay: stage.WeightDecay));
+        return (loss, new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay));
     }
 
     // Items that the model does not know are skipped; null when less than one input with its target is left.
@@ -152,7 +208,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         var loss = _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
         if (!double.IsFinite(loss))
         {
-            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {_stage.LearningRate}).");
+            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
         }
 
         if (Config.Legacy.PaddedWindows)
