@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Server;
 using StreamRec.Server.Http;
@@ -14,13 +15,14 @@ internal static class TrainCommand
     public static Command Create()
     {
         var recipe = new Option<string?>("--recipe") { Description = "Recipe file, for example config/models/recgpt.json." };
-        var epochs = new Option<int>("--epochs") { Description = "Passes at the most.", DefaultValueFactory = _ => 40 };
-        var patience = new Option<int>("--patience") { Description = "Passes without a better validation before it stops.", DefaultValueFactory = _ => 4 };
-        var batch = new Option<int>("--batch") { Description = "Histories in one step.", DefaultValueFactory = _ => 128 };
+        var epochs = new Option<int?>("--epochs") { Description = "Passes of the recipe's last stage at the most (default: the recipe's)." };
+        var patience = new Option<int?>("--patience") { Description = "Passes of the last stage without a better validation before it stops; 0 = run them all (default: the recipe's)." };
+        var batch = new Option<int?>("--batch") { Description = "Histories in one step of the last stage (default: the recipe's)." };
+        var restart = new Option<bool>("--restart") { Description = "Discard an interrupted run instead of going on with it." };
         var seed = new Option<int>("--seed") { Description = "Everything random follows from it.", DefaultValueFactory = _ => 1 };
         var threads = new Option<int>("--threads") { Description = "Threads of one matrix operation; for models of this size more than one costs more than it brings.", DefaultValueFactory = _ => 1 };
         var activate = new Option<bool>("--activate") { Description = "Make the checkpoint champion." };
-        var command = new Command("train", "Train a model on the journal and publish its checkpoint.") { recipe, epochs, patience, batch, seed, threads, activate };
+        var command = new Command("train", "Train a model on the journal and publish its checkpoint.") { recipe, epochs, patience, batch, seed, threads, restart, activate };
         command.SetAction(async (result, cancellationToken) =>
         {
             var options = Settings.Read(result);
@@ -35,13 +37,21 @@ internal static class TrainCommand
             using var logs = Settings.Logs(result);
             TorchRuntime.SetThreads(result.GetValue(threads));
             await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
-            var settings = new OfflineTrainingOptions(
-                result.GetValue(epochs), result.GetValue(patience), result.GetValue(batch), result.GetValue(seed));
             var family = Pipeline.Families.First(f => f.Name == options.Training.Family);
-            var training = new OfflineTraining(
-                settings, Pipeline.ReadRecipe(result.GetValue(recipe) ?? options.Training.Recipe), data.Journal, data.Models, family,
-                Pipeline.CodeVersion, TimeProvider.System);
-            var version = await RunAsync(training, settings, data, result.GetValue(activate), cancellationToken);
+            var state = Path.Combine(options.Server.DataDirectory, "training");
+            if (result.GetValue(restart) && Directory.Exists(state))
+            {
+                Directory.Delete(state, recursive: true);
+            }
+
+            var overrides = new StageOverride(result.GetValue(epochs), result.GetValue(patience), result.GetValue(batch));
+            var json = Pipeline.ReadRecipe(result.GetValue(recipe) ?? options.Training.Recipe);
+            var version = await RunAsync(data, family, json, overrides, result.GetValue(seed), state, cancellationToken);
+            if (result.GetValue(activate))
+            {
+                data.Models.Activate(version);
+            }
+
             if (Settings.AsJson(result))
             {
                 Output.WriteJson(new { Version = version.ToString(), data.Registry.ReadManifest(version).Metrics });
@@ -57,26 +67,34 @@ internal static class TrainCommand
     }
 
     private static async Task<ModelVersion> RunAsync(
-        OfflineTraining training, OfflineTrainingOptions settings, OfflineData data, bool activate, CancellationToken cancellationToken)
+        OfflineData data, IModelFamily family, JsonElement recipe, StageOverride overrides, int seed, string state, CancellationToken cancellationToken)
     {
         var statistics = await data.Journal.StatisticsAsync(cancellationToken);
         var histories = await Histories.ReadAsync(data.Journal, null, cancellationToken);
         Console.Error.WriteLine($"{histories.Arrivals.Count:N0} interactions of {histories.Users.Count:N0} users on {statistics.Items:N0} items; {TorchRuntime.Threads} threads.");
-        var version = await Output.WithProgressAsync("training", settings.Epochs, "epochs", report => Task.Run(
-            () => training.Run(
-                histories, statistics.Position, WriteEpoch, new Progress(p => report(p.Epoch - 1 + p.Share)), cancellationToken),
+        var context = new ModelContext(data.Journal.Catalogue, NoEvidence.Instance);
+        var training = new OfflineTraining(data.Models, family, seed, Pipeline.CodeVersion, TimeProvider.System);
+        var version = await Output.WithProgressAsync("training", 1, "runs", report => Task.Run(
+            () =>
+            {
+                var fit = new OfflineFit(family, recipe, context, seed, TimeProvider.System)
+                {
+                    Override = overrides,
+                    StateDirectory = state,
+                    Resumed = Console.Error.WriteLine,
+                    Report = WriteEpoch,
+                    Progress = new Progress(p => report(p.Done / p.Epochs)),
+                };
+                return training.Run(fit, histories, statistics.Position, cancellationToken);
+            },
             cancellationToken));
-        if (activate)
-        {
-            data.Models.Activate(version);
-        }
-
+        Directory.Delete(state, recursive: true);
         return version;
     }
 
     private static void WriteEpoch(EpochReport epoch) => Console.Error.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
-        $"epoch {epoch.Epoch,3}  loss {epoch.Loss:F4}  validation HR@10 {epoch.Validation.HitRate(10):F4}  NDCG@10 {epoch.Validation.Ndcg(10):F4}  {epoch.Duration.TotalSeconds:F1} s{(epoch.Best ? "  best" : "")}"));
+        $"{epoch.Stage} {epoch.Epoch,3}  loss {epoch.Loss:F4}  validation HR@10 {epoch.Validation?.HitRate(10):F4}  NDCG@10 {epoch.Validation?.Ndcg(10):F4}  {epoch.Duration.TotalSeconds:F1} s  {epoch.TokensPerSecond:N0} items/s{(epoch.Best ? "  best" : "")}"));
 
     private static async Task<int> OnServerAsync(ServerClient server, bool json, CancellationToken cancellationToken)
     {
@@ -94,8 +112,8 @@ internal static class TrainCommand
         return report.Activated ? ExitCode.Success : ExitCode.Failure;
     }
 
-    private sealed class Progress(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    private sealed class Progress(Action<FitProgress> report) : IProgress<FitProgress>
     {
-        public void Report(TrainingProgress value) => report(value);
+        public void Report(FitProgress value) => report(value);
     }
 }

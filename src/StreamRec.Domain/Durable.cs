@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
 
-namespace StreamRec.Inference;
+namespace StreamRec.Domain;
 
 /// <summary>Flushes to the disk: a rename is atomic at once, but durable only after its directory is flushed as well.</summary>
-internal static partial class Durable
+public static partial class Durable
 {
+    /// <summary>Everything written to the file is on the disk when this returns.</summary>
     public static void FlushFile(string path)
     {
         using var stream = new FileStream(path, FileMode.Open, FileAccess.ReadWrite);
