@@ -30,6 +30,9 @@ public sealed record RecGptConfig
     /// <summary>Dropout after attention, feed-forward and the sum of embeddings, in [0, 1).</summary>
     public double Dropout { get; init; } = 0.2;
 
+    /// <summary>Dropout of attention weights, in [0, 1).</summary>
+    public double AttentionDropout { get; init; }
+
     /// <summary>Share of training sequences whose user row is replaced by the cold-user row, in [0, 1].</summary>
     public double UserDropout { get; init; } = 0.1;
 }
@@ -86,6 +89,30 @@ internal sealed class RecGpt : Module
     public Tensor ForwardLast(Tensor items, Tensor users) =>
         Run(items, users, null, lastOnly: true).Select(1, 0);
 
+    /// <summary>Hidden states of sequences without padding, for training on the CPU: what <see cref="Forward"/> gives, with dropout of its own.</summary>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="random">Seeds of the dropout.</param>
+    /// <param name="embedded">The sum of embeddings: after the backward pass its gradient goes to <see cref="BackwardEmbeddings"/>.</param>
+    /// <returns>float [N, d].</returns>
+    public Tensor ForwardPacked(PackedSequences batch, Random random, out Tensor embedded)
+    {
+        var x = embedded = Packed.EmbeddingSum(Tables, batch.Indices, _config.Dropout, batch.Seed);
+        embedded.RequiresGrad = true;
+        foreach (var block in _blocks)
+        {
+            x = block.ForwardPacked(x, batch.Offsets, random);
+        }
+
+        return x;
+    }
+
+    /// <summary>Carries the gradient of <see cref="ForwardPacked"/>'s embeddings into the tables.</summary>
+    public void BackwardEmbeddings(PackedSequences batch, Tensor embedded) =>
+        Packed.EmbeddingSumBackward(Tables, batch.Indices, embedded.Grad!, _config.Dropout, batch.Seed);
+
+    // In the order of PackedSequences.Indices.
+    private Tensor[] Tables => [_items.Weight, _users.Weight, _positions.Weight, _segments.Weight];
+
     private Tensor Run(Tensor items, Tensor users, Tensor? segments, bool lastOnly)
     {
         var (B, T) = (items.Size(0), items.Size(1));
@@ -114,6 +141,7 @@ internal sealed class RecGpt : Module
         private readonly LayerNorm _norm1;
         private readonly LayerNorm _norm2;
         private readonly Dropout _dropout;
+        private readonly RecGptConfig _config;
 
         public Block(RecGptConfig config)
         {
@@ -122,6 +150,17 @@ internal sealed class RecGpt : Module
             _norm1 = RegisterModule("layernorm1", new LayerNorm(config.Hidden));
             _norm2 = RegisterModule("layernorm2", new LayerNorm(config.Hidden));
             _dropout = RegisterModule("dropout", new Dropout(config.Dropout));
+            _config = config;
+        }
+
+        /// <param name="x">float [N, d].</param>
+        /// <param name="offsets">int64 [B + 1].</param>
+        /// <param name="random">Seeds of the dropout.</param>
+        public Tensor ForwardPacked(Tensor x, Tensor offsets, Random random)
+        {
+            var attended = _attention.ForwardPacked(x, offsets, random);
+            var y = Packed.ResidualNorm(x, attended, _norm1, _config.Dropout, random.NextInt64());
+            return Packed.ResidualNorm(y, _feedForward.Forward(y), _norm2, _config.Dropout, random.NextInt64());
         }
 
         /// <param name="x">float [B, T, d].</param>
@@ -138,6 +177,7 @@ internal sealed class RecGpt : Module
     private sealed class Attention : Module
     {
         private readonly int _heads;
+        private readonly double _dropout;
         private readonly Linear _query;
         private readonly Linear _key;
         private readonly Linear _value;
@@ -146,11 +186,18 @@ internal sealed class RecGpt : Module
         public Attention(RecGptConfig config)
         {
             _heads = config.Heads;
+            _dropout = config.AttentionDropout;
             _query = RegisterModule("query_projection", new Linear(config.Hidden, config.Hidden));
             _key = RegisterModule("key_projection", new Linear(config.Hidden, config.Hidden));
             _value = RegisterModule("value_projection", new Linear(config.Hidden, config.Hidden));
             _out = RegisterModule("out_projection", new Linear(config.Hidden, config.Hidden));
         }
+
+        /// <param name="x">float [N, d].</param>
+        /// <param name="offsets">int64 [B + 1].</param>
+        /// <param name="random">Seeds of the dropout.</param>
+        public Tensor ForwardPacked(Tensor x, Tensor offsets, Random random) => _out.Forward(Packed.Attention(
+            _query.Forward(x), _key.Forward(x), _value.Forward(x), offsets, _heads, _dropout, random.NextInt64()));
 
         /// <param name="query">float [B, Q, d]: the last Q slots of <paramref name="x"/>.</param>
         /// <param name="x">float [B, T, d].</param>

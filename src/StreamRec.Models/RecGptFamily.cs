@@ -31,6 +31,9 @@ public sealed record RecGptRecipe
 
     public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
 
+    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
+    public double LabelSmoothing { get; init; }
+
     /// <summary>Adam's step size, in (0, 1].</summary>
     public double LearningRate { get; init; } = 1e-3;
 
@@ -58,7 +61,9 @@ public sealed record RecGptRecipe
         Check("model.feedForward", m.FeedForward, 8, 16384);
         Check("model.maxLength", m.MaxLength, 2, 4096);
         Check("model.dropout", m.Dropout, 0, 0.99);
+        Check("model.attentionDropout", m.AttentionDropout, 0, 0.99);
         Check("model.userDropout", m.UserDropout, 0, 1);
+        Check("labelSmoothing", recipe.LabelSmoothing, 0, 0.5);
         Check("learningRate", recipe.LearningRate, 1e-9, 1);
         Check("weightDecay", recipe.WeightDecay, 0, 1);
         return m.Hidden % m.Heads == 0

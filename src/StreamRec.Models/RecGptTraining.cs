@@ -31,7 +31,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _catalogue = context.Catalogue;
         _loss = recipe.Loss switch
         {
-            RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(),
+            RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(recipe.LabelSmoothing),
             _ => new BinaryCrossEntropyLoss(),
         };
         _seed = seed;
@@ -93,26 +93,18 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
         TorchRandom.ManualSeed(_random.NextInt64());
         _steps++;
-        Network.Train(true);
-        try
+        var windows = new List<RowWindow>(batch.Count);
+        foreach (var history in batch)
         {
-            var windows = new List<RowWindow>(batch.Count);
-            foreach (var history in batch)
+            // One more than the model reads: the first is only read, the last only predicted.
+            var rows = history.Items.TakeLast(Config.MaxLength + 1).Select(RowOf).Where(row => row != 0).ToArray();
+            if (rows.Length >= 2)
             {
-                // One more than the model reads: the first is only read, the last only predicted.
-                var rows = history.Items.TakeLast(Config.MaxLength + 1).Select(RowOf).Where(row => row != 0).ToArray();
-                if (rows.Length >= 2)
-                {
-                    windows.Add(new RowWindow(UserRow(history.UserId), rows, default, 0));
-                }
+                windows.Add(new RowWindow(UserRow(history.UserId), rows, default, 0));
             }
+        }
 
-            return windows.Count == 0 ? 0 : Step(windows);
-        }
-        finally
-        {
-            Network.Train(false);
-        }
+        return windows.Count == 0 ? 0 : Step(windows);
     }
 
     /// <inheritdoc/>
@@ -139,17 +131,15 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 
     private double Step(List<RowWindow> windows)
     {
-        var length = windows.Max(w => w.Rows.Length) - 1;
-        var (items, users) = Batch([.. windows.Select(w => w with { Rows = w.Rows[..^1] })], length);
-        var (next, _) = Batch([.. windows.Select(w => w with { Rows = w.Rows[1..] })], length);
-        var predicted = next.Ne(0);
-        var hidden = Network.Forward(items, users)[predicted];                                    // [N, d]
-        var loss = _loss.Backward(hidden, next[predicted], Network.ItemTable, _random);
+        var batch = PackedSequences.Of(windows, Config.MaxLength, _random.NextInt64(), out var targets);
+        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [N, d]
+        var loss = _loss.Backward(hidden, targets, Network.ItemTable, _random);
         if (!double.IsFinite(loss))
         {
             throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {_recipe.LearningRate}).");
         }
 
+        Network.BackwardEmbeddings(batch, embedded);
         _optimizer.Step();
         _optimizer.ZeroGrad();
         return loss;

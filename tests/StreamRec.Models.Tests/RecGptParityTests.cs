@@ -52,6 +52,41 @@ public sealed class RecGptParityTests
     }
 
     [Fact]
+    public void Sequences_without_padding_give_the_states_and_gradients_of_padded_ones()
+    {
+        using var scope = TensorScope.Enter();
+        using var fixture = Reference.Open();
+        RowWindow[] windows = [new(3, [5, 17, 40, 8], default, 0), new(0, [9, 9], default, 0), new(7, [.. Enumerable.Range(1, 13)], default, 0)];
+        var items = Tensor.Zeros([3, 12], ScalarType.Int64);
+        foreach (var (i, window) in windows.Index())
+        {
+            items.Select(0, i).Narrow(0, 13 - window.Rows.Length, window.Rows.Length - 1).CopyFrom_(Tensor.From([.. window.Rows[..^1].Select(row => (long)row)]));
+        }
+
+        var padded = fixture.Network.Forward(items, Tensor.From([3L, 0, 7]))[items.Ne(0)];        // [N, d]
+        var weight = Tensor.RandN(padded.Shape);
+        (padded * weight).Sum().Backward();
+        var expected = fixture.Network.NamedParameters().Select(p => (p.Name, Gradient: p.Parameter.Grad!.ToArray<float>())).ToList();
+        foreach (var parameter in fixture.Network.Parameters())
+        {
+            parameter.Grad = null;
+        }
+
+        var batch = PackedSequences.Of(windows, 12, 1, out var targets);
+        var packed = fixture.Network.ForwardPacked(batch, new Random(1), out var embedded);
+        packed.Backward(weight);
+        fixture.Network.BackwardEmbeddings(batch, embedded);
+
+        Assert.Equal([17, 40, 8, 9, .. Enumerable.Range(2, 12)], targets.ToArray<long>().Select(row => (int)row));
+        Assert.InRange(Fixtures.MaxDifference(packed, padded), 0, 1e-5f);
+        foreach (var ((name, gradient), (_, parameter)) in expected.Zip(fixture.Network.NamedParameters()))
+        {
+            // Sums over 16 slots of fp32 products.
+            Assert.All(gradient.Zip(parameter.Grad!.ToArray<float>()), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 5e-5f, name));
+        }
+    }
+
+    [Fact]
     public void The_pretraining_loss_and_its_gradients_equal_the_reference()
     {
         using var scope = TensorScope.Enter();
