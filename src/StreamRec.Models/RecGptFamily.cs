@@ -12,8 +12,62 @@ public enum RecGptLossKind
     /// <summary>Softmax over all items: the strongest on catalogues that fit in memory.</summary>
     FullSoftmax,
 
-    /// <summary>The paper's stage 1: one negative a position.</summary>
+    /// <summary>The paper's stage 1: one negative a position, what was shown and not taken before a random one.</summary>
     BinaryCrossEntropy,
+}
+
+/// <summary>How Adam's step size falls over a stage.</summary>
+public enum LearningRateDecay
+{
+    /// <summary>It stays.</summary>
+    None,
+
+    /// <summary>By the same amount each step.</summary>
+    Linear,
+
+    /// <summary>As half a cosine.</summary>
+    Cosine,
+}
+
+/// <summary>One stage of a recipe.</summary>
+public sealed record RecGptStage
+{
+    /// <summary>As people see it.</summary>
+    public string Name { get; init; } = "training";
+
+    public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
+
+    /// <summary>Adam's step size, in (0, 1].</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>Adam's L2 term, in [0, 1].</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Passes over the data at the most, 1 to 100,000.</summary>
+    public int Epochs { get; init; } = 40;
+
+    /// <summary>Passes without a better validation NDCG@10 before the stage ends, 0 to 100,000; 0 = all passes are made and the last weights kept.</summary>
+    public int Patience { get; init; } = 4;
+
+    /// <summary>Histories in one step, 1 to 1,000,000.</summary>
+    public int BatchSize { get; init; } = 128;
+
+    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Largest norm of all gradients together, 0 to 1e6; 0 = no bound.</summary>
+    public double GradientClip { get; init; }
+
+    /// <summary>Steps over which the step size grows from 0, 0 to 1,000,000.</summary>
+    public int WarmUpSteps { get; init; }
+
+    /// <summary>How the step size falls after that, to 0 at the end of <see cref="Epochs"/>.</summary>
+    public LearningRateDecay Decay { get; init; } = LearningRateDecay.None;
+
+    /// <summary>Weight of the past in the running mean of the weights that the model answers with and is saved with, in [0, 1); 0 = no mean.</summary>
+    public double Averaging { get; init; }
+
+    public RecGptPromptOptions Prompts { get; init; } = new();
 }
 
 /// <summary>A RecGPT recipe: <c>config/models/recgpt.json</c>.</summary>
@@ -29,16 +83,10 @@ public sealed record RecGptRecipe
 
     public RecGptConfig Model { get; init; } = new();
 
-    public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
+    /// <summary>Stages of training in order, at least one; continuous training goes on with the last.</summary>
+    public IReadOnlyList<RecGptStage> Stages { get; init; } = [new()];
 
-    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
-    public double LabelSmoothing { get; init; }
-
-    /// <summary>Adam's step size, in (0, 1].</summary>
-    public double LearningRate { get; init; } = 1e-3;
-
-    /// <summary>Adam's L2 term, in [0, 1].</summary>
-    public double WeightDecay { get; init; }
+    public RecGptRecallOptions Recall { get; init; } = new();
 
     /// <summary>Reads and checks a recipe.</summary>
     /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
@@ -61,11 +109,26 @@ public sealed record RecGptRecipe
         Check("model.feedForward", m.FeedForward, 8, 16384);
         Check("model.maxLength", m.MaxLength, 2, 4096);
         Check("model.dropout", m.Dropout, 0, 0.99);
+        Check("model.embeddingDropout", m.EmbeddingDropout ?? 0, 0, 0.99);
         Check("model.attentionDropout", m.AttentionDropout, 0, 0.99);
         Check("model.userDropout", m.UserDropout, 0, 1);
-        Check("labelSmoothing", recipe.LabelSmoothing, 0, 0.5);
-        Check("learningRate", recipe.LearningRate, 1e-9, 1);
-        Check("weightDecay", recipe.WeightDecay, 0, 1);
+        Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
+        Check("recall.n", recipe.Recall.N ?? 0, 0, RecGptRecall.MaxSecond);
+        Check("the number of stages", recipe.Stages.Count, 1, 16);
+        foreach (var (i, stage) in recipe.Stages.Index())
+        {
+            Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
+            Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
+            Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
+            Check($"stages[{i}].patience", stage.Patience, 0, 100_000);
+            Check($"stages[{i}].batchSize", stage.BatchSize, 1, 1_000_000);
+            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, 0.5);
+            Check($"stages[{i}].gradientClip", stage.GradientClip, 0, 1e6);
+            Check($"stages[{i}].warmUpSteps", stage.WarmUpSteps, 0, 1_000_000);
+            Check($"stages[{i}].averaging", stage.Averaging, 0, 0.999999);
+            Check($"stages[{i}].prompts.count", stage.Prompts.Count, 0, Math.Min(6, m.MaxLength - 1));
+        }
+
         return m.Hidden % m.Heads == 0
             ? recipe
             : throw new ArgumentException($"model.hidden is {m.Hidden}; it must be a multiple of model.heads, {m.Heads}.");
@@ -105,7 +168,7 @@ public sealed class RecGptFamily : IModelFamily
         var version = new ModelVersion(manifest.Family, manifest.Version);
         var (recipe, items, users) = ReadParts(directory, manifest.Config, version);
         var network = new RecGpt(recipe.Model, items.Rows, users.Rows);
-        var model = new RecGptModel(version, recipe.Model, items, users, network, context);
+        var model = new RecGptModel(version, recipe, items, users, network, context);
         try
         {
             LoadWeights(network, Path.Combine(directory, WeightsFile), version);
@@ -270,7 +333,14 @@ public sealed class RecGptFamily : IModelFamily
     {
         using var file = SafeTensorsFile.Open(path);
         using var noGrad = NoGrad.Enter();
-        foreach (var (name, parameter) in network.StateDict())
+        var state = network.StateDict();
+        if (state.Keys.Except(file.Names).Concat(file.Names.Except(state.Keys)).FirstOrDefault() is { } odd)
+        {
+            throw new ArgumentException(
+                $"Only one of the recipe and the parent has {odd}; use the parent's recipe, or start without a parent.");
+        }
+
+        foreach (var (name, parameter) in state)
         {
             using var scope = TensorScope.Enter();
             var value = file.Read(name);

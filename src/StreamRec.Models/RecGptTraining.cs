@@ -5,55 +5,76 @@ using StreamRec.Torch;
 
 namespace StreamRec.Models;
 
-/// <summary>A RecGPT model in training: stage 1, auto-regressive pre-training on whole sequences.</summary>
+/// <summary>A RecGPT model in training, stage by stage: auto-regressive on whole sequences, with prompts where the stage has them.</summary>
 internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 {
     private const string StateFile = "state.safetensors";
     private const string WeightsPrefix = "weights.";
     private const string OptimizerPrefix = "optimizer.";
+    private const string AveragePrefix = "average.";
     private const string StepsName = "steps";
+    private const string StageStepsName = "stage.steps";
+    private const string StageName = "stage";
 
     private readonly RecGptRecipe _recipe;
     private readonly Catalogue _catalogue;
-    private readonly IRecGptLoss _loss;
-    private readonly Adam _optimizer;
     private readonly int _seed;
     private Random _random;
+    private int _stage;
+    private IRecGptLoss _loss;
+    private Adam _optimizer;
+    private WeightAverage? _average;
+
+    // Steps of the running stage.
+    private long _stageSteps;
 
     // Steps made since the model was created: with the seed it gives the randomness of the next one.
     private long _steps;
 
     public RecGptTraining(
         ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context, int seed)
-        : base(version, recipe.Model, items, users, network, context)
+        : base(version, recipe, items, users, network, context)
     {
         _recipe = recipe;
         _catalogue = context.Catalogue;
-        _loss = recipe.Loss switch
-        {
-            RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(recipe.LabelSmoothing),
-            _ => new BinaryCrossEntropyLoss(),
-        };
         _seed = seed;
         _random = new Random(seed);
-        _optimizer = new Adam(network.NamedParameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
+        Stages = [.. recipe.Stages.Select(stage => new TrainingStage(stage.Name, stage.Epochs, stage.Patience, stage.BatchSize))];
+        (_loss, _optimizer, _average) = Begin(0);
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<TrainingStage> Stages { get; } = [new TrainingStage("training", 40, 4, 128)];
+    public IReadOnlyList<TrainingStage> Stages { get; }
+
+    private RecGptStage Stage => _recipe.Stages[_stage];
 
     /// <inheritdoc/>
-    public void BeginStage(int stage) => ArgumentOutOfRangeException.ThrowIfNotEqual(stage, 0);
+    public void BeginStage(int stage)
+    {
+        // A stage begins with the weights that the one before would be saved with.
+        Settle();
+        var begun = Begin(stage);
+        _optimizer.Dispose();
+        _average?.Dispose();
+        (_stage, _stageSteps, (_loss, _optimizer, _average)) = (stage, 0, begun);
+    }
 
     /// <inheritdoc/>
+    /// <remarks>Chooses the length of the second recall step, unless the recipe fixes it.</remarks>
     public void Calibrate(IReadOnlyList<TestCase> validation)
     {
+        if (_recipe.Recall.N is null)
+        {
+            SecondStep = RecGptRecall.Best(PlacesByN(validation));
+        }
     }
 
     /// <inheritdoc/>
     public void SaveState(string directory)
     {
         using var scope = TensorScope.Enter();
+        _optimizer.CatchUp();
+        _average?.Leave();
         SafeTensorsFile.Write(Path.Combine(directory, StateFile), State());
     }
 
@@ -71,11 +92,14 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
                 state[name] = file.Read(name);
             }
 
+            BeginStage((int)state[StageName].Item<long>());
             Network.LoadStateDict(Under(WeightsPrefix));
             _optimizer.LoadStateDict(Under(OptimizerPrefix));
+            _average?.LoadStateDict(Under(AveragePrefix));
             _steps = state[StepsName].Item<long>();
+            _stageSteps = state[StageStepsName].Item<long>();
         }
-        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or KeyNotFoundException or FileNotFoundException)
+        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException)
         {
             throw new InvalidDataException($"The training state in {directory} cannot be used: {exception.Message}", exception);
         }
@@ -93,57 +117,191 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
         TorchRandom.ManualSeed(_random.NextInt64());
         _steps++;
-        var windows = new List<RowWindow>(batch.Count);
-        foreach (var history in batch)
+        var windows = batch.Select(Window).OfType<TrainingWindow>().ToArray();
+        if (windows.Length == 0)
         {
-            // One more than the model reads: the first is only read, the last only predicted.
-            var rows = history.Items.TakeLast(Config.MaxLength + 1).Select(RowOf).Where(row => row != 0).ToArray();
-            if (rows.Length >= 2)
-            {
-                windows.Add(new RowWindow(UserRow(history.UserId), rows, default, 0));
-            }
+            return 0;
         }
 
-        return windows.Count == 0 ? 0 : Step(windows);
+        _average?.Leave();
+        if (Network is { Packs: true, UserTable: { } users })
+        {
+            _optimizer.Prepare(users, [.. windows.Select(window => (long)window.User)]);
+        }
+
+        var prompted = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
+        Network.Train(true);
+        try
+        {
+            return Step(prompted);
+        }
+        finally
+        {
+            Network.Train(false);
+        }
     }
 
     /// <inheritdoc/>
     public CheckpointContent Save(string directory, IReadOnlyList<UserHistory> goldenHistories)
     {
         using var scope = TensorScope.Enter();
+        Settle();
         SafeTensorsFile.Write(
             Path.Combine(directory, RecGptFamily.WeightsFile),
             Network.StateDict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)));
         Items.Write(Path.Combine(directory, RecGptFamily.ItemsFile));
         Users.Write(Path.Combine(directory, RecGptFamily.UsersFile));
         return new CheckpointContent(
-            JsonSerializer.SerializeToElement(_recipe, RecGptRecipe.Json),
+            JsonSerializer.SerializeToElement(_recipe with { Recall = new RecGptRecallOptions { N = SecondStep } }, RecGptRecipe.Json),
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
+    }
+
+    /// <inheritdoc/>
+    protected override void Settle()
+    {
+        _optimizer.CatchUp();
+        _average?.Enter();
     }
 
     private IEnumerable<(string Name, Tensor Tensor)> State() =>
     [
         .. Network.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
         .. _optimizer.StateDict().Select(pair => (OptimizerPrefix + pair.Key, pair.Value)),
+        .. (_average?.StateDict() ?? new Dictionary<string, Tensor>()).Select(pair => (AveragePrefix + pair.Key, pair.Value)),
         (StepsName, Tensor.Full([], _steps, ScalarType.Int64)),
+        (StageStepsName, Tensor.Full([], _stageSteps, ScalarType.Int64)),
+        (StageName, Tensor.Full([], _stage, ScalarType.Int64)),
     ];
 
-    private double Step(List<RowWindow> windows)
+    private (IRecGptLoss Loss, Adam Optimizer, WeightAverage? Average) Begin(int index)
     {
-        var batch = PackedSequences.Of(windows, Config.MaxLength, _random.NextInt64(), out var targets);
-        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [N, d]
-        var loss = _loss.Backward(hidden, targets, Network.ItemTable, _random);
-        if (!double.IsFinite(loss))
+        var stage = _recipe.Stages[index];
+        IRecGptLoss loss = stage.Loss switch
         {
-            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {_recipe.LearningRate}).");
+            RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
+            _ when Network.Head is { } head => new SeparateHeadLoss(head),
+            _ => new FullSoftmaxLoss(stage.LabelSmoothing),
+        };
+        var optimizer = new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay);
+        // A batch reads few users. A mean of the weights needs every row after every step.
+        if (Network is { Packs: true, UserTable: { } users } && stage.Averaging == 0)
+        {
+            optimizer.StepByRows(users);
         }
 
-        Network.BackwardEmbeddings(batch, embedded);
+        return (loss, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
+    }
+
+    // Items that the model does not know are skipped; null when less than one input with its target is left.
+    private TrainingWindow? Window(UserHistory history)
+    {
+        // One more than the model reads: the first is only read, the last only predicted.
+        var start = Math.Max(0, history.Items.Length - Config.MaxLength - 1);
+        var rows = new List<int>(history.Items.Length - start);
+        var places = new List<int>(rows.Capacity);
+        for (var place = start; place < history.Items.Length; place++)
+        {
+            if (RowOf(history.Items[place]) is not 0 and var row)
+            {
+                rows.Add(row);
+                places.Add(place);
+            }
+        }
+
+        return rows.Count < 2 ? null : new TrainingWindow(UserRow(history.UserId), [.. rows[..^1]], [.. rows[1..]], null, Shown(history, places));
+    }
+
+    // What was shown between the items at these places and never taken, for each place but the last; null when there is nothing.
+    private int[][]? Shown(UserHistory history, List<int> places)
+    {
+        if (history.Shown.Count == 0)
+        {
+            return null;
+        }
+
+        var taken = history.Items.ToHashSet();
+        var shown = history.Shown
+            .Where(impression => !taken.Contains(impression.Item))
+            .Select(impression => (impression.After, Row: RowOf(impression.Item)))
+            .Where(impression => impression.Row != 0)
+            .ToArray();
+        return [.. places.Zip(places.Skip(1), (from, to) =>
+            shown.Where(impression => impression.After > from && impression.After <= to).Select(impression => impression.Row).ToArray())];
+    }
+
+    private double Step(TrainingWindow[] windows)
+    {
+        var loss = Network.Packs ? BackwardPacked(windows) : BackwardPadded(windows);
+        if (!double.IsFinite(loss))
+        {
+            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
+        }
+
+        if (Config.Legacy.PaddedWindows)
+        {
+            Network.FreezePadding();
+        }
+
+        if (Stage.GradientClip > 0)
+        {
+            GradientClip.ByNorm(Network.Parameters(), Stage.GradientClip);
+        }
+
+        _optimizer.LearningRate = Stage.LearningRate * Schedule(_stageSteps++);
         _optimizer.Step();
         _optimizer.ZeroGrad();
+        _average?.Update();
         return loss;
     }
+
+    private double BackwardPacked(TrainingWindow[] windows)
+    {
+        var batch = PackedSequences.Of(windows, Config.MaxLength, Network.UserTable is not null, _random.NextInt64());
+        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [N, d]
+        hidden = batch.Predicted is null ? hidden : hidden.IndexSelect(0, batch.Predicted);
+        var loss = _loss.Backward(hidden, batch.Targets, Network.ItemTable, _random, Refused(windows));
+        Network.BackwardEmbeddings(batch, embedded);
+        return loss;
+    }
+
+    private double BackwardPadded(TrainingWindow[] windows)
+    {
+        var length = Config.Legacy.PaddedWindows ? Config.MaxLength : windows.Max(w => w.Items.Length);
+        var items = SlotBatch.Pad([.. windows.Select(w => w.Items)], length);
+        var users = Tensor.From<long>([.. windows.Select(w => (long)w.User)]);
+        var segments = windows.All(w => w.Segments is null)
+            ? null
+            : SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
+        var targets = SlotBatch.Pad([.. windows.Select(w => w.Targets)], length);
+        var predicted = targets.Ne(0);
+        var hidden = Network.Forward(items, users, segments)[predicted];                          // [N, d]
+        return _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
+    }
+
+    /// <summary>Factor of the step size in a step of the stage, counted from 0.</summary>
+    private double Schedule(long step)
+    {
+        if (step < Stage.WarmUpSteps)
+        {
+            return (step + 1.0) / Stage.WarmUpSteps;
+        }
+
+        var steps = Math.Max(1.0, (double)Stage.Epochs * ((Users.Rows - 2 + Stage.BatchSize) / Stage.BatchSize) - Stage.WarmUpSteps);
+        var share = Math.Min(1, (step - Stage.WarmUpSteps) / steps);
+        return Stage.Decay switch
+        {
+            LearningRateDecay.Linear => 1 - share,
+            LearningRateDecay.Cosine => (1 + Math.Cos(Math.PI * share)) / 2,
+            _ => 1,
+        };
+    }
+
+    // For each predicted position the newest item that was shown there and not taken, 0 = none; empty when there are none at all.
+    private static int[] Refused(TrainingWindow[] windows) =>
+        windows.All(w => w.Shown is null)
+            ? []
+            : [.. windows.SelectMany(w => w.Targets.Index().Where(t => t.Item != 0).Select(t => w.Shown?[t.Index].LastOrDefault() ?? 0))];
 
     private int RowOf(int number) => Items.RowOf(_catalogue[number].Id);
 
