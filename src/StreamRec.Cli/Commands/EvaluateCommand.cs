@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using StreamRec.Domain;
 using StreamRec.Inference;
+using StreamRec.Server;
 using StreamRec.Torch;
 using StreamRec.Training;
 using StreamRec.Training.Evaluation;
@@ -25,8 +26,9 @@ internal static class EvaluateCommand
                 ? ModelRegistry.Parse(name)
                 : data.Models.Champion ?? Newest(data.Registry)
                     ?? throw new InvalidOperationException("There is no checkpoint to evaluate; make one with 'streamrec train'.");
-            using var loaded = data.Models.Load(version);
             var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(heldOut: 2, target: 1);
+            var evidence = Pipeline.CountTransitions(data.Registry.ReadManifest(version).Config, data.Journal.Catalogue)(split.Train);
+            using var loaded = data.Models.Load(version, evidence);
             var ours = await Output.WithProgressAsync("evaluating", split.Test.Count, "users", report => Task.Run(
                 () => Evaluator.Evaluate(loaded, split.Test, new Progress(report), cancellationToken), cancellationToken));
             var popularity = Evaluator.EvaluatePopularity(split.Train, split.Test);
