@@ -22,10 +22,30 @@ public interface IModel : IDisposable
     IReadOnlyList<RankedItem>[] Recommend(IReadOnlyList<ModelQuery> queries);
 }
 
+/// <summary>A model whose lists may end with items of a second step, found from the window with the model's own next item added.</summary>
+public interface ITwoStepRecall : IModel
+{
+    /// <summary>Items of a list of 10 that come from the second step, 0 to 9, in proportion for other lengths; 0 = one step.</summary>
+    int SecondStep { get; }
+
+    /// <summary>The same weights with another <see cref="SecondStep"/>, for comparing both on one checkpoint.</summary>
+    /// <returns>A view: this model owns the weights and must outlive it, and further training shows in it; disposing the view frees nothing.</returns>
+    IModel WithSecondStep(int secondStep);
+}
+
 /// <summary>One user's interactions in order, for training and evaluation.</summary>
 /// <param name="UserId">The user.</param>
 /// <param name="Items">Item numbers in the order in which they were applied, impressions left out.</param>
-public sealed record UserHistory(string UserId, int[] Items);
+public sealed record UserHistory(string UserId, int[] Items)
+{
+    /// <summary>What was shown to the user, in order; empty where nobody recorded it.</summary>
+    public IReadOnlyList<Impression> Shown { get; init; } = [];
+}
+
+/// <summary>An item that was shown to a user.</summary>
+/// <param name="Item">Item number.</param>
+/// <param name="After">How many of the user's items came before it: it was shown between item After - 1 and item After of the history.</param>
+public readonly record struct Impression(int Item, int After);
 
 /// <summary>One question with its answer.</summary>
 /// <param name="UserId">The user.</param>

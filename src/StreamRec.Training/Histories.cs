@@ -17,22 +17,30 @@ public sealed record Histories(IReadOnlyList<UserHistory> Users, IReadOnlyList<A
         var index = new Dictionary<string, int>(StringComparer.Ordinal);
         var ids = new List<string>();
         var items = new List<List<int>>();
+        var shown = new List<List<Impression>>();
         var arrivals = new List<Arrival>();
         await foreach (var stored in journal.ReadAsync(0, null, cancellationToken))
         {
             foreach (var entry in stored.Segment.Entries)
             {
+                var id = stored.Segment.Users[entry.User];
                 if (entry.Type == InteractionType.Impression)
                 {
+                    // What was shown before the first item says nothing of what comes after it.
+                    if (index.TryGetValue(id, out var viewer))
+                    {
+                        shown[viewer].Add(new Impression(entry.Item, items[viewer].Count));
+                    }
+
                     continue;
                 }
 
-                var id = stored.Segment.Users[entry.User];
                 if (!index.TryGetValue(id, out var user))
                 {
                     index[id] = user = ids.Count;
                     ids.Add(id);
                     items.Add([]);
+                    shown.Add([]);
                 }
 
                 items[user].Add(entry.Item);
@@ -42,7 +50,7 @@ public sealed record Histories(IReadOnlyList<UserHistory> Users, IReadOnlyList<A
             progress?.Report(arrivals.Count);
         }
 
-        return new Histories([.. ids.Select((id, user) => new UserHistory(id, [.. items[user]]))], arrivals);
+        return new Histories([.. ids.Select((id, user) => new UserHistory(id, [.. items[user]]) { Shown = shown[user] })], arrivals);
     }
 
     /// <summary>
