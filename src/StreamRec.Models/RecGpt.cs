@@ -5,9 +5,20 @@ namespace StreamRec.Models;
 // RecGPT: Generative Personalized Prompts for Sequential Recommendation via ChatGPT Training Paradigm,
 // Zhang et al. 2024, arXiv 2404.08675. An item is a token; a decoder predicts the next item from the sequence so far.
 //
-// Departs: ordinary causal softmax attention with a key-padding mask (what the paper draws; the released numbers come from causal
-//          flow attention); the output head is the item table (the paper's separate head gets no gradient in stage 1).
+// Departs: ordinary causal softmax attention with a key-padding mask by default (what the paper draws; the released numbers come from
+//          causal flow attention, RecGpt.CausalFlow.cs); the output head is the item table unless TiedHead is off (the separate head gets
+//          no gradient in stage 1). What only the released code does is behind RecGptLegacy.
 // Departs: a cold-user row, trained by replacing a user's row at random, answers for users that training has not seen.
+
+/// <summary>Which attention a block computes.</summary>
+public enum RecGptAttentionKind
+{
+    /// <summary>Softmax of scaled inner products: what the paper draws.</summary>
+    Softmax,
+
+    /// <summary>Causal flow attention, linear in the length: what the authors' code computes.</summary>
+    CausalFlow,
+}
 
 /// <summary>Everything that fixes the shapes and the mathematics of a RecGPT model.</summary>
 public sealed record RecGptConfig
@@ -27,11 +38,67 @@ public sealed record RecGptConfig
     /// <summary>Newest items that the model reads, 2 to 4096.</summary>
     public int MaxLength { get; init; } = 50;
 
-    /// <summary>Dropout after attention, feed-forward and the sum of embeddings, in [0, 1).</summary>
+    /// <summary>Dropout after attention and feed-forward, in [0, 1).</summary>
     public double Dropout { get; init; } = 0.2;
+
+    /// <summary>Dropout of the sum of embeddings, in [0, 1); null = <see cref="Dropout"/>. The authors' code has none.</summary>
+    public double? EmbeddingDropout { get; init; }
 
     /// <summary>Share of training sequences whose user row is replaced by the cold-user row, in [0, 1].</summary>
     public double UserDropout { get; init; } = 0.1;
+
+    /// <summary>Attention of every block.</summary>
+    public RecGptAttentionKind Attention { get; init; } = RecGptAttentionKind.Softmax;
+
+    /// <summary>Normalise before attention and feed-forward instead of after each sum, with one more norm at the end.</summary>
+    public bool PreNorm { get; init; }
+
+    /// <summary>Whether a user's row is added to every slot; without it the model knows windows only.</summary>
+    public bool UserEmbedding { get; init; } = true;
+
+    /// <summary>
+    /// Whether the item table is the output head. False gives the authors' head, a matrix and a bias of its own: stage 1 never trains it,
+    /// so until stage 2 its prompts and second recall steps are noise; lists are ranked with the item table all the same.
+    /// </summary>
+    public bool TiedHead { get; init; } = true;
+
+    /// <summary>Oddities of the authors' code.</summary>
+    public RecGptLegacy Legacy { get; init; } = new();
+}
+
+/// <summary>What the authors' released code does and the paper does not say. All off by default; on, it computes their numbers.</summary>
+public sealed record RecGptLegacy
+{
+    /// <summary>Windows are padded to the model's length; padding takes part in flow attention and stands at position 0.</summary>
+    public bool PaddedWindows { get; init; }
+
+    /// <summary>
+    /// Prompts are generated from a window in which the answer can be seen: for tail replacement the items still to come stand at its
+    /// front; for interleaving the answers are pushed as inputs, which loses the first item and prompts the padding too.
+    /// </summary>
+    public bool LeakyPrompts { get; init; }
+
+    /// <summary>Prompts that are set into windows at recall, too.</summary>
+    public RecGptRecallPrompts RecallPrompts { get; init; } = RecGptRecallPrompts.None;
+
+    /// <summary>Prompts for each place of <see cref="RecallPrompts"/>, 1 to 6.</summary>
+    public int RecallPromptCount { get; init; } = 1;
+
+    /// <summary>Masked items get score 0 instead of being left out: where all other scores are negative they come first.</summary>
+    public bool ZeroSuppression { get; init; }
+}
+
+/// <summary>Where the released code sets prompts at recall; its own default is nowhere.</summary>
+public enum RecGptRecallPrompts
+{
+    /// <summary>Nowhere.</summary>
+    None,
+
+    /// <summary>Before the last item, generated with that item at the front of the window.</summary>
+    BeforeLast,
+
+    /// <summary>Before every slot of the window, padding too.</summary>
+    BeforeEach,
 }
 
 /// <summary>The network: embeddings, decoder blocks, item table as output head.</summary>
@@ -39,15 +106,16 @@ public sealed record RecGptConfig
 /// Row 0 of the item table is padding, row 0 of the user table is the cold user. Parameter names are part of the checkpoint format;
 /// they are those of the paper's code without its leading <c>decoder.</c>.
 /// </remarks>
-internal sealed class RecGpt : Module
+internal sealed partial class RecGpt : Module
 {
     private readonly RecGptConfig _config;
     private readonly Embedding _items;
-    private readonly Embedding _users;
+    private readonly Embedding? _users;
     private readonly Embedding _positions;
     private readonly Embedding _segments;
     private readonly Dropout _dropout;
     private readonly ModuleList<Block> _blocks;
+    private readonly LayerNorm? _norm;
 
     /// <param name="config">Shapes.</param>
     /// <param name="itemRows">Items and padding.</param>
@@ -56,24 +124,26 @@ internal sealed class RecGpt : Module
     {
         _config = config;
         _items = RegisterModule("item_embeddings", new Embedding(itemRows, config.Hidden));
-        _users = RegisterModule("user_embeddings", new Embedding(userRows, config.Hidden));
+        _users = config.UserEmbedding ? RegisterModule("user_embeddings", new Embedding(userRows, config.Hidden)) : null;
         _positions = RegisterModule("position_embeddings", new Embedding(config.MaxLength, config.Hidden));
         _segments = RegisterModule("segment_embeddings", new Embedding(2, config.Hidden));
-        _dropout = RegisterModule("dropout", new Dropout(config.Dropout));
+        _dropout = RegisterModule("dropout", new Dropout(config.EmbeddingDropout ?? config.Dropout));
         _blocks = RegisterModule("layers", new ModuleList<Block>(Enumerable.Range(0, config.Layers).Select(_ => new Block(config))));
+        _norm = config.PreNorm ? RegisterModule("final_norm", new LayerNorm(config.Hidden)) : null;
+        Head = config.TiedHead ? null : RegisterModule("output_layer", new Linear(config.Hidden, itemRows));
 
         using var noGrad = NoGrad.Enter();
-        foreach (var table in new[] { _items, _users, _positions, _segments })
+        foreach (var table in new[] { _items.Weight, _users?.Weight, _positions.Weight, _segments.Weight, Head?.Weight })
         {
-            table.Weight.Normal_(0, 0.02);
+            table?.Normal_(0, 0.02);
         }
     }
 
-    /// <summary>The item table, [itemRows, d]; also the output head.</summary>
+    /// <summary>The item table, [itemRows, d].</summary>
     public Tensor ItemTable => _items.Weight;
 
-    /// <summary>The user table, [userRows, d].</summary>
-    public Tensor UserTable => _users.Weight;
+    /// <summary>The authors' head; null when the item table is the head.</summary>
+    public Linear? Head { get; }
 
     /// <summary>Hidden states of every slot.</summary>
     /// <param name="items">int64 [B, T], T at most MaxLength, item rows with the newest in the last slot, 0 = padding on the left.</param>
@@ -82,33 +152,54 @@ internal sealed class RecGpt : Module
     /// <returns>float [B, T, d]; slots of padding hold no meaning.</returns>
     public Tensor Forward(Tensor items, Tensor users, Tensor? segments = null) => Run(items, users, segments, lastOnly: false);
 
-    /// <summary>Hidden state of the newest slot, float [B, d]: the last block computes one query a sequence.</summary>
-    public Tensor ForwardLast(Tensor items, Tensor users) =>
-        Run(items, users, null, lastOnly: true).Select(1, 0);
+    /// <summary>Hidden state of the newest slot, float [B, d]: the last block computes one query a sequence. Arguments as for <see cref="Forward"/>.</summary>
+    public Tensor ForwardLast(Tensor items, Tensor users, Tensor? segments = null) =>
+        Run(items, users, segments, lastOnly: true).Select(1, 0);
+
+    /// <summary>How likely each item row comes next, float [..., itemRows], not normalised: what stage 2 trains and prompts are drawn from.</summary>
+    /// <param name="hidden">float [..., d].</param>
+    public Tensor Logits(Tensor hidden) => Head is null ? hidden.MatMul(ItemTable.T) : Head.Forward(hidden);
+
+    /// <summary>Drops the gradient of the padding row, which takes part in the sums of padded windows and is to stay as it is.</summary>
+    public void FreezePadding()
+    {
+        using var scope = TensorScope.Enter();
+        using var noGrad = NoGrad.Enter();
+        ItemTable.Grad?.Select(0, 0).Zero_();
+    }
 
     private Tensor Run(Tensor items, Tensor users, Tensor? segments, bool lastOnly)
     {
-        var (B, T) = (items.Size(0), items.Size(1));
-        // The newest item always sits in the last position, however many slots the batch has.
-        var positions = _positions.Weight.Narrow(0, _config.MaxLength - T, T);                   // [T, d]
-        var x = _items.Forward(items) + _users.Forward(users).Unsqueeze(1) + positions;          // [B, T, d]
-        x = segments is null ? x + _segments.Weight.Select(0, 0) : x + _segments.Forward(segments);
-        x = _dropout.Forward(x);
-
-        var future = Tensor.Ones([T, T], dtype: ScalarType.Bool, device: items.Device).Triu(1);   // [T, T]
-        var padding = items.Eq(0).View(B, 1, 1, T);                                               // [B, 1, 1, T]
-        var hidden = padding.LogicalOr(future);                                                   // [B, 1, T, T]
+        var x = _dropout.Forward(Embed(items, users, segments));                                 // [B, T, d]
+        var mask = _blocks[0].Mask(items);
         for (var i = 0; i < _blocks.Count; i++)
         {
-            x = _blocks[i].Forward(x, hidden, lastOnly && i == _blocks.Count - 1);
+            x = _blocks[i].Forward(x, mask, lastOnly && i == _blocks.Count - 1);
         }
 
-        return x;
+        return _norm is null ? x : _norm.Forward(x);
     }
 
-    /// <summary>One decoder block, normalised after each residual sum.</summary>
+    private Tensor Embed(Tensor items, Tensor users, Tensor? segments)
+    {
+        var T = items.Size(1);
+        var x = _items.Forward(items);                                                           // [B, T, d]
+        if (_users is not null)
+        {
+            x += _users.Forward(users).Unsqueeze(1);
+        }
+
+        // The newest item always sits in the last position, however many slots the batch has.
+        x += _config.Legacy.PaddedWindows
+            ? _positions.Forward(Tensor.Arange(_config.MaxLength - T, _config.MaxLength, 1, device: items.Device) * items.Ne(0))
+            : _positions.Weight.Narrow(0, _config.MaxLength - T, T);                             // [T, d]
+        return x + (segments is null ? _segments.Weight.Select(0, 0) : _segments.Forward(segments));
+    }
+
+    /// <summary>One decoder block.</summary>
     private sealed class Block : Module
     {
+        private readonly bool _preNorm;
         private readonly Attention _attention;
         private readonly FeedForward _feedForward;
         private readonly LayerNorm _norm1;
@@ -117,25 +208,43 @@ internal sealed class RecGpt : Module
 
         public Block(RecGptConfig config)
         {
-            _attention = RegisterModule("mha", new Attention(config));
+            _preNorm = config.PreNorm;
+            _attention = RegisterModule<Attention>("mha", config.Attention switch
+            {
+                RecGptAttentionKind.CausalFlow => new CausalFlowAttention(config),
+                _ => new SoftmaxAttention(config),
+            });
             _feedForward = RegisterModule("ffn", new FeedForward(config));
             _norm1 = RegisterModule("layernorm1", new LayerNorm(config.Hidden));
             _norm2 = RegisterModule("layernorm2", new LayerNorm(config.Hidden));
             _dropout = RegisterModule("dropout", new Dropout(config.Dropout));
         }
 
+        /// <inheritdoc cref="Attention.Mask"/>
+        public Tensor Mask(Tensor items) => _attention.Mask(items);
+
         /// <param name="x">float [B, T, d].</param>
-        /// <param name="hidden">bool, broadcast to [B, heads, T, T]: true where a key must not be seen.</param>
+        /// <param name="mask">From <see cref="Mask"/>.</param>
         /// <param name="lastOnly">Compute only the last slot: the result is [B, 1, d].</param>
-        public Tensor Forward(Tensor x, Tensor hidden, bool lastOnly)
+        public Tensor Forward(Tensor x, Tensor mask, bool lastOnly)
         {
-            var query = lastOnly ? x.Narrow(1, x.Size(1) - 1, 1) : x;
-            var y = _norm1.Forward(query + _dropout.Forward(_attention.Forward(query, x, hidden)));
+            var keys = _preNorm ? _norm1.Forward(x) : x;
+            var (query, sum) = lastOnly ? (Last(keys), Last(x)) : (keys, x);
+            sum += _dropout.Forward(_attention.Forward(query, keys, mask));
+            if (_preNorm)
+            {
+                return sum + _dropout.Forward(_feedForward.Forward(_norm2.Forward(sum)));
+            }
+
+            var y = _norm1.Forward(sum);
             return _norm2.Forward(y + _dropout.Forward(_feedForward.Forward(y)));
         }
+
+        private static Tensor Last(Tensor x) => x.Narrow(1, x.Size(1) - 1, 1);
     }
 
-    private sealed class Attention : Module
+    /// <summary>What both kinds of attention share: projections and heads.</summary>
+    private abstract class Attention : Module
     {
         private readonly int _heads;
         private readonly Linear _query;
@@ -143,7 +252,7 @@ internal sealed class RecGpt : Module
         private readonly Linear _value;
         private readonly Linear _out;
 
-        public Attention(RecGptConfig config)
+        protected Attention(RecGptConfig config)
         {
             _heads = config.Heads;
             _query = RegisterModule("query_projection", new Linear(config.Hidden, config.Hidden));
@@ -152,24 +261,53 @@ internal sealed class RecGpt : Module
             _out = RegisterModule("out_projection", new Linear(config.Hidden, config.Hidden));
         }
 
+        /// <summary>What takes part, made once for all blocks; its form is the attention's own.</summary>
+        /// <param name="items">int64 [B, T], 0 = padding.</param>
+        public abstract Tensor Mask(Tensor items);
+
         /// <param name="query">float [B, Q, d]: the last Q slots of <paramref name="x"/>.</param>
         /// <param name="x">float [B, T, d].</param>
-        /// <param name="hidden">bool, broadcast to [B, heads, T, T].</param>
-        public Tensor Forward(Tensor query, Tensor x, Tensor hidden)
-        {
-            var (Q, T) = (query.Size(1), x.Size(1));
-            var q = Split(_query.Forward(query));                                              // [B, heads, Q, d/heads]
-            var k = Split(_key.Forward(x));
-            var v = Split(_value.Forward(x));
-            var scores = q.MatMul(k.Transpose(-1, -2)) * (1 / Math.Sqrt(q.Size(-1)));          // [B, heads, Q, T]
-            // A finite low value instead of -inf: a padded slot sees no key at all, and its softmax must not become NaN.
-            var weights = scores.MaskedFill(hidden.Narrow(2, T - Q, Q), -1e9).Softmax(-1);
-            var context = weights.MatMul(v).Transpose(1, 2).Reshape(query.Shape);              // [B, Q, d]
-            return _out.Forward(context);
-        }
+        /// <param name="mask">From <see cref="Mask"/>.</param>
+        /// <returns>float [B, Q, d].</returns>
+        public Tensor Forward(Tensor query, Tensor x, Tensor mask) =>
+            _out.Forward(Context(query, x, mask).Transpose(1, 2).Reshape(query.Shape));
+
+        /// <summary>float [B, heads, Q, d/heads]; arguments as for <see cref="Forward"/>.</summary>
+        protected abstract Tensor Context(Tensor query, Tensor x, Tensor mask);
+
+        protected Tensor Queries(Tensor x) => Split(_query.Forward(x));
+
+        protected Tensor Keys(Tensor x) => Split(_key.Forward(x));
+
+        protected Tensor Values(Tensor x) => Split(_value.Forward(x));
 
         private Tensor Split(Tensor x) =>
             x.View(x.Size(0), x.Size(1), _heads, x.Size(2) / _heads).Transpose(1, 2);
+    }
+
+    private sealed class SoftmaxAttention(RecGptConfig config) : Attention(config)
+    {
+        private readonly bool _paddedWindows = config.Legacy.PaddedWindows;
+
+        /// <summary>bool [B, 1, T, T]: true where a key must not be seen.</summary>
+        public override Tensor Mask(Tensor items)
+        {
+            var (B, T) = (items.Size(0), items.Size(1));
+            var future = Tensor.Ones([T, T], dtype: ScalarType.Bool, device: items.Device).Triu(1);
+            return items.Eq(0).View(B, 1, 1, T).LogicalOr(future);
+        }
+
+        protected override Tensor Context(Tensor query, Tensor x, Tensor mask)
+        {
+            var (Q, T) = (query.Size(1), x.Size(1));
+            var (q, k, v) = (Queries(query), Keys(x), Values(x));
+            var hidden = mask.Narrow(2, T - Q, Q);                                                // [B, 1, Q, T]
+            var scores = q.MatMul(k.Transpose(-1, -2)) * (1 / Math.Sqrt(q.Size(-1)));          // [B, heads, Q, T]
+            // A finite low value instead of -inf: a padded slot sees no key at all, and its softmax must not become NaN.
+            var weights = scores.MaskedFill(hidden, -1e9).Softmax(-1);
+            // Where padding stands between items, a slot that sees nothing counts: its context is zero.
+            return (_paddedWindows ? weights.MaskedFill(hidden, 0) : weights).MatMul(v);
+        }
     }
 
     private sealed class FeedForward : Module

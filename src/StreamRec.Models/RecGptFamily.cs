@@ -12,8 +12,34 @@ public enum RecGptLossKind
     /// <summary>Softmax over all items: the strongest on catalogues that fit in memory.</summary>
     FullSoftmax,
 
-    /// <summary>The paper's stage 1: one negative a position.</summary>
+    /// <summary>The paper's stage 1: one negative a position, what was shown and not taken before a random one.</summary>
     BinaryCrossEntropy,
+}
+
+/// <summary>One stage of a recipe.</summary>
+public sealed record RecGptStage
+{
+    /// <summary>As people see it.</summary>
+    public string Name { get; init; } = "training";
+
+    public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
+
+    /// <summary>Adam's step size, in (0, 1].</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>Adam's L2 term, in [0, 1].</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>Passes over the data at the most, 1 to 100,000.</summary>
+    public int Epochs { get; init; } = 40;
+
+    /// <summary>Passes without a better validation NDCG@10 before the stage ends, 0 to 100,000; 0 = all passes are made and the last weights kept.</summary>
+    public int Patience { get; init; } = 4;
+
+    /// <summary>Histories in one step, 1 to 1,000,000.</summary>
+    public int BatchSize { get; init; } = 128;
+
+    public RecGptPromptOptions Prompts { get; init; } = new();
 }
 
 /// <summary>A RecGPT recipe: <c>config/models/recgpt.json</c>.</summary>
@@ -29,13 +55,10 @@ public sealed record RecGptRecipe
 
     public RecGptConfig Model { get; init; } = new();
 
-    public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
+    /// <summary>Stages of training in order, at least one; continuous training goes on with the last.</summary>
+    public IReadOnlyList<RecGptStage> Stages { get; init; } = [new()];
 
-    /// <summary>Adam's step size, in (0, 1].</summary>
-    public double LearningRate { get; init; } = 1e-3;
-
-    /// <summary>Adam's L2 term, in [0, 1].</summary>
-    public double WeightDecay { get; init; }
+    public RecGptRecallOptions Recall { get; init; } = new();
 
     /// <summary>Reads and checks a recipe.</summary>
     /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
@@ -58,9 +81,21 @@ public sealed record RecGptRecipe
         Check("model.feedForward", m.FeedForward, 8, 16384);
         Check("model.maxLength", m.MaxLength, 2, 4096);
         Check("model.dropout", m.Dropout, 0, 0.99);
+        Check("model.embeddingDropout", m.EmbeddingDropout ?? 0, 0, 0.99);
         Check("model.userDropout", m.UserDropout, 0, 1);
-        Check("learningRate", recipe.LearningRate, 1e-9, 1);
-        Check("weightDecay", recipe.WeightDecay, 0, 1);
+        Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
+        Check("recall.n", recipe.Recall.N ?? 0, 0, RecGptRecall.MaxSecond);
+        Check("the number of stages", recipe.Stages.Count, 1, 16);
+        foreach (var (i, stage) in recipe.Stages.Index())
+        {
+            Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
+            Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
+            Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
+            Check($"stages[{i}].patience", stage.Patience, 0, 100_000);
+            Check($"stages[{i}].batchSize", stage.BatchSize, 1, 1_000_000);
+            Check($"stages[{i}].prompts.count", stage.Prompts.Count, 0, Math.Min(6, m.MaxLength - 1));
+        }
+
         return m.Hidden % m.Heads == 0
             ? recipe
             : throw new ArgumentException($"model.hidden is {m.Hidden}; it must be a multiple of model.heads, {m.Heads}.");
@@ -100,7 +135,7 @@ public sealed class RecGptFamily : IModelFamily
         var version = new ModelVersion(manifest.Family, manifest.Version);
         var (recipe, items, users) = ReadParts(directory, manifest.Config, version);
         var network = new RecGpt(recipe.Model, items.Rows, users.Rows);
-        var model = new RecGptModel(version, recipe.Model, items, users, network, context);
+        var model = new RecGptModel(version, recipe, items, users, network, context);
         try
         {
             LoadWeights(network, Path.Combine(directory, WeightsFile), version);
@@ -265,7 +300,14 @@ public sealed class RecGptFamily : IModelFamily
     {
         using var file = SafeTensorsFile.Open(path);
         using var noGrad = NoGrad.Enter();
-        foreach (var (name, parameter) in network.StateDict())
+        var state = network.StateDict();
+        if (state.Keys.Except(file.Names).Concat(file.Names.Except(state.Keys)).FirstOrDefault() is { } odd)
+        {
+            throw new ArgumentException(
+                $"Only one of the recipe and the parent has {odd}; use the parent's recipe, or start without a parent.");
+        }
+
+        foreach (var (name, parameter) in state)
         {
             using var scope = TensorScope.Enter();
             var value = file.Read(name);

@@ -10,19 +10,26 @@ internal interface IRecGptLoss
     /// <param name="targets">int64 [N]: the item row that came next.</param>
     /// <param name="itemTable">float [rows, d]: the item table; row 0 is padding.</param>
     /// <param name="random">For negatives.</param>
-    double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random);
+    /// <param name="refused">For each position the item row that was shown there and not taken, 0 = none; empty when there are none.</param>
+    double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused);
 }
 
-/// <summary>Stage 1 of the paper: binary cross-entropy against one uniform negative a position (equation of L_SR).</summary>
+/// <summary>Stage 1 of the paper: binary cross-entropy against one negative a position (equation of L_SR), uniform unless the user refused something there.</summary>
 internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
 {
-    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random)
+    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)
     {
         var rows = itemTable.Size(0);
         var expected = targets.ToArray<long>();
         var negatives = new long[expected.Length];
         for (var i = 0; i < negatives.Length; i++)
         {
+            if (i < refused.Length && refused[i] != 0)
+            {
+                negatives[i] = refused[i];
+                continue;
+            }
+
             // Any item but the target and padding.
             var negative = 1 + random.NextInt64(Math.Max(1, rows - 2));
             negatives[i] = negative >= expected[i] && rows > 2 ? negative + 1 : negative;
@@ -49,7 +56,7 @@ internal sealed class FullSoftmaxLoss : IRecGptLoss
     /// <summary>Logits held at once: 2 M floats are 8 MB, which the allocator keeps for the next chunk instead of giving it back to the system.</summary>
     private const long ChunkLogits = 2 << 20;
 
-    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random)
+    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)
     {
         using var scope = TensorScope.Enter();
         var n = hidden.Size(0);

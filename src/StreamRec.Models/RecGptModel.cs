@@ -4,28 +4,38 @@ using StreamRec.Torch;
 
 namespace StreamRec.Models;
 
-/// <summary>A RecGPT model that answers: one-step recall, the inner product of the newest hidden state with every item.</summary>
+/// <summary>A RecGPT model that answers: the inner product of the newest hidden state with every item, in one step or two.</summary>
 /// <remarks>Threading: the forward pass keeps no state, so several threads may ask at once.</remarks>
-internal class RecGptModel : IModel
+internal class RecGptModel : ITwoStepRecall
 {
-    // Windows are padded only up to the next of these lengths, or the model's maximum.
-    private static readonly int[] Buckets = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048];
-
     private readonly ItemRows _rows;
+    private readonly bool _ownsNetwork;
 
     public RecGptModel(
-        ModelVersion version, RecGptConfig config, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context)
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context)
     {
         Version = version;
-        Config = config;
+        Config = recipe.Model;
+        SecondStep = recipe.Recall.N ?? 0;
         Items = items;
         Users = users;
         Network = network;
         _rows = new ItemRows(items, context.Catalogue);
+        _ownsNetwork = true;
+    }
+
+    private RecGptModel(RecGptModel other, int secondStep)
+    {
+        (Version, Config, Items, Users, Network) = (other.Version, other.Config, other.Items, other.Users, other.Network);
+        _rows = other._rows;
+        SecondStep = secondStep;
     }
 
     /// <inheritdoc/>
     public ModelVersion Version { get; }
+
+    /// <inheritdoc/>
+    public int SecondStep { get; protected set; }
 
     /// <summary>Shapes.</summary>
     public RecGptConfig Config { get; }
@@ -37,16 +47,18 @@ internal class RecGptModel : IModel
     protected RecGpt Network { get; }
 
     /// <inheritdoc/>
+    public IModel WithSecondStep(int secondStep)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(secondStep);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(secondStep, 9);
+        return new RecGptModel(this, secondStep);
+    }
+
+    /// <inheritdoc/>
     public IReadOnlyList<RankedItem>[] Recommend(IReadOnlyList<ModelQuery> queries)
     {
         var view = _rows.Current;
-        var windows = new RowWindow[queries.Count];
-        for (var i = 0; i < windows.Length; i++)
-        {
-            windows[i] = new RowWindow(
-                Users.RowOf(queries[i].UserId), RowsOf(queries[i].Window.Span, view), queries[i].Masked, queries[i].K);
-        }
-
+        var windows = queries.Select(query => WindowOf(query, view)).ToArray();
         var lists = new IReadOnlyList<RankedItem>[windows.Length];
         Array.Fill(lists, []);
         try
@@ -72,7 +84,11 @@ internal class RecGptModel : IModel
 
     public void Dispose()
     {
-        Network.Dispose();
+        if (_ownsNetwork)
+        {
+            Network.Dispose();
+        }
+
         GC.SuppressFinalize(this);
     }
 
@@ -81,53 +97,133 @@ internal class RecGptModel : IModel
     /// <param name="bias">By row: 0 = may be in a list, negative infinity = may not.</param>
     /// <param name="rowOfMasked">The row of an element of <see cref="RowWindow.Masked"/>.</param>
     /// <param name="ranked">Told the window's index, the best rows, best first, and the scores by row (valid during the call).</param>
-    internal void Rank(
-        RowWindow[] windows, float[] bias, Func<int, int> rowOfMasked, Action<int, int[], float[]> ranked)
+    internal void Rank(RowWindow[] windows, float[] bias, Func<int, int> rowOfMasked, Action<int, int[], float[]> ranked) =>
+        Score(windows, bias, rowOfMasked, SecondStep > 0, (i, first, second) =>
+        {
+            var n = RecGptRecall.SecondOf(windows[i].K, SecondStep);
+            ranked(i, n == 0 ? TopK.Select(first, windows[i].K) : RecGptRecall.Merge(first, second, windows[i].K, n), first);
+        });
+
+    /// <summary>
+    /// Where each case's target stands in its list of 10, for every n in 0..<see cref="RecGptRecall.MaxSecond"/> of the second step;
+    /// cases whose history or target the model does not know are left out. What was had is masked, as in serving.
+    /// </summary>
+    protected List<int[]> PlacesByN(IReadOnlyList<TestCase> cases)
     {
-        var scores = new float[Items.Rows];
-        foreach (var bucket in windows.Index().Where(w => w.Item.Rows.Length > 0).GroupBy(w => BucketOf(w.Item.Rows.Length)))
+        const int K = 10;
+        const int Chunk = 256;
+        var view = _rows.Current;
+        var places = new List<int[]>(cases.Count);
+        foreach (var chunk in cases.Chunk(Chunk))
+        {
+            var windows = chunk.Select(c => WindowOf(new ModelQuery(c.UserId, c.History, c.History, K), view)).ToArray();
+            Score(windows, view.Bias, view.RowOf, bothSteps: true, (i, first, second) =>
+            {
+                var target = view.RowOf(chunk[i].Target);
+                if (target == 0)
+                {
+                    return;
+                }
+
+                // The second step's list is looked through behind at most K items of the first.
+                var (begin, end) = (TopK.Select(first, K), TopK.Select(second, 2 * K));
+                var place = new int[RecGptRecall.MaxSecond + 1];
+                for (var n = 0; n < place.Length; n++)
+                {
+                    var head = begin[..Math.Min(begin.Length, K - n)];
+                    place[n] = Array.IndexOf([.. head, .. end.Except(head).Take(n)], target);
+                }
+
+                places.Add(place);
+            });
+        }
+
+        return places;
+    }
+
+    /// <summary>Scores of every row, for each window that is not empty.</summary>
+    /// <param name="windows">Windows; empty ones are skipped.</param>
+    /// <param name="bias">As for <see cref="Rank"/>.</param>
+    /// <param name="rowOfMasked">As for <see cref="Rank"/>.</param>
+    /// <param name="bothSteps">Whether the second step is computed too.</param>
+    /// <param name="scored">Told the window's index and the scores of both steps by row (valid during the call; empty for a step not computed).</param>
+    private void Score(
+        RowWindow[] windows, float[] bias, Func<int, int> rowOfMasked, bool bothSteps, Action<int, float[], float[]> scored)
+    {
+        var first = new float[Items.Rows];
+        var second = bothSteps ? new float[Items.Rows] : [];
+        foreach (var bucket in Prompted(windows).Index()
+            .Where(w => w.Item.Rows.Length > 0).GroupBy(w => SlotBatch.LengthFor(w.Item.Rows.Length, Config)))
         {
             using var scope = TensorScope.Enter();
             using var noGrad = NoGrad.Enter();
             var batch = bucket.ToArray();
-            var (items, users) = Batch([.. batch.Select(w => w.Item)], bucket.Key);
-            var hidden = Network.ForwardLast(items, users);                                       // [B, d]
-            var all = hidden.MatMul(Network.ItemTable.T).ToArray<float>();                        // [B, rows]
+            RowWindow[] inputs = [.. batch.Select(w => w.Item)];
+            var users = Tensor.From<long>([.. inputs.Select(w => (long)w.User)]);
+            var hidden = Hidden(inputs, users, bucket.Key);                                       // [B, d]
+            var firstAll = hidden.MatMul(Network.ItemTable.T).ToArray<float>();                   // [B, rows]
+            var secondAll = bothSteps ? SecondHidden(inputs, users, hidden, bucket.Key).MatMul(Network.ItemTable.T).ToArray<float>() : [];
             for (var i = 0; i < batch.Length; i++)
             {
-                if (!TopK.TryAdd(all.AsSpan(i * scores.Length, scores.Length), bias, scores))
+                Admit(firstAll.AsSpan(i * first.Length, first.Length), bias, inputs[i], rowOfMasked, first);
+                if (bothSteps)
                 {
-                    throw new ModelFailedException($"{Version}: a score is not a number.");
+                    Admit(secondAll.AsSpan(i * second.Length, second.Length), bias, inputs[i], rowOfMasked, second);
                 }
 
-                foreach (var masked in batch[i].Item.Masked.Span)
-                {
-                    scores[rowOfMasked(masked)] = float.NegativeInfinity;
-                }
-
-                scores[0] = float.NegativeInfinity;
-                ranked(batch[i].Index, TopK.Select(scores, batch[i].Item.K), scores);
+                scored(batch[i].Index, first, second);
             }
         }
     }
 
-    /// <summary>Item rows [B, T] with padding on the left, and user rows [B].</summary>
-    protected static (Tensor Items, Tensor Users) Batch(IReadOnlyList<RowWindow> windows, int length)
+    private Tensor Hidden(RowWindow[] windows, Tensor users, int length)
     {
-        var items = new long[windows.Count * length];
-        var users = new long[windows.Count];
-        for (var i = 0; i < windows.Count; i++)
+        var segments = windows[0].Segments is null ? null : SlotBatch.Pad([.. windows.Select(w => w.Segments!)], length);
+        return Network.ForwardLast(SlotBatch.Pad([.. windows.Select(w => w.Rows)], length), users, segments);
+    }
+
+    private Tensor SecondHidden(RowWindow[] windows, Tensor users, Tensor hidden, int length)
+    {
+        var next = RecGptPrompts.Greedy(Network, hidden).ToArray<long>();
+        RowWindow[] pushed = [.. windows.Zip(next, (window, item) => RecGptRecall.Push(window, (int)item, Config.MaxLength))];
+        return Hidden(pushed, users, Math.Min(Config.MaxLength, length + 1));
+    }
+
+    private void Admit(ReadOnlySpan<float> all, float[] bias, RowWindow window, Func<int, int> rowOfMasked, float[] scores)
+    {
+        if (!TopK.TryAdd(all, bias, scores))
         {
-            users[i] = windows[i].User;
-            var rows = windows[i].Rows;
-            for (var t = 0; t < rows.Length; t++)
-            {
-                items[(i * length) + length - rows.Length + t] = rows[t];
-            }
+            throw new ModelFailedException($"{Version}: a score is not a number.");
         }
 
-        return (Tensor.From<long>(items, windows.Count, length), Tensor.From<long>(users, windows.Count));
+        foreach (var masked in window.Masked.Span)
+        {
+            ref var score = ref scores[rowOfMasked(masked)];
+            score = Config.Legacy.ZeroSuppression && float.IsFinite(score) ? 0 : float.NegativeInfinity;
+        }
+
+        if (!Config.Legacy.ZeroSuppression)
+        {
+            scores[0] = float.NegativeInfinity;
+        }
     }
+
+    private RowWindow[] Prompted(RowWindow[] windows)
+    {
+        if (Config.Legacy.RecallPrompts == RecGptRecallPrompts.None)
+        {
+            return windows;
+        }
+
+        var known = windows.Where(w => w.Rows.Length > 0).Select(w => new TrainingWindow(w.User, w.Rows, new int[w.Rows.Length])).ToArray();
+        var prompted = new Queue<TrainingWindow>(Config.Legacy.RecallPrompts == RecGptRecallPrompts.BeforeLast
+            ? RecGptLegacyPrompts.BeforeLast(Network, Config, known, Config.Legacy.RecallPromptCount)
+            : RecGptLegacyPrompts.BeforeEach(Network, Config, known, Config.Legacy.RecallPromptCount));
+        return [.. windows.Select(w => w.Rows.Length > 0 && prompted.TryDequeue(out var p) ? w with { Rows = p.Items, Segments = p.Segments } : w)];
+    }
+
+    private RowWindow WindowOf(ModelQuery query, ItemRows.View view) =>
+        new(Users.RowOf(query.UserId), RowsOf(query.Window.Span, view), query.Masked, query.K);
 
     // The newest items that the model knows, oldest first.
     private int[] RowsOf(ReadOnlySpan<int> numbers, ItemRows.View view)
@@ -145,9 +241,6 @@ internal class RecGptModel : IModel
 
         return length == rows.Length ? rows : rows[^length..];
     }
-
-    private int BucketOf(int length) =>
-        Math.Min(Config.MaxLength, Buckets.FirstOrDefault(b => b >= length, Config.MaxLength));
 }
 
 /// <summary>A question in a model's own rows.</summary>
@@ -155,4 +248,5 @@ internal class RecGptModel : IModel
 /// <param name="Rows">Item rows, oldest first, at most the model's length.</param>
 /// <param name="Masked">What must not be in the list, in the caller's own numbers.</param>
 /// <param name="K">Items wanted.</param>
-internal readonly record struct RowWindow(int User, int[] Rows, ReadOnlyMemory<int> Masked, int K);
+/// <param name="Segments">For each row 0 = behaviour, 1 = prompt; null when all are 0.</param>
+internal readonly record struct RowWindow(int User, int[] Rows, ReadOnlyMemory<int> Masked, int K, int[]? Segments = null);

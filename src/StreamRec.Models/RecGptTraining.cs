@@ -5,49 +5,59 @@ using StreamRec.Torch;
 
 namespace StreamRec.Models;
 
-/// <summary>A RecGPT model in training: stage 1, auto-regressive pre-training on whole sequences.</summary>
+/// <summary>A RecGPT model in training, stage by stage: auto-regressive on whole sequences, with prompts where the stage has them.</summary>
 internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 {
     private const string StateFile = "state.safetensors";
     private const string WeightsPrefix = "weights.";
     private const string OptimizerPrefix = "optimizer.";
     private const string StepsName = "steps";
+    private const string StageName = "stage";
 
     private readonly RecGptRecipe _recipe;
     private readonly Catalogue _catalogue;
-    private readonly IRecGptLoss _loss;
-    private readonly Adam _optimizer;
     private readonly int _seed;
     private Random _random;
+    private int _stage;
+    private IRecGptLoss _loss;
+    private Adam _optimizer;
 
     // Steps made since the model was created: with the seed it gives the randomness of the next one.
     private long _steps;
 
     public RecGptTraining(
         ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context, int seed)
-        : base(version, recipe.Model, items, users, network, context)
+        : base(version, recipe, items, users, network, context)
     {
         _recipe = recipe;
         _catalogue = context.Catalogue;
-        _loss = recipe.Loss switch
-        {
-            RecGptLossKind.FullSoftmax => new FullSoftmaxLoss(),
-            _ => new BinaryCrossEntropyLoss(),
-        };
         _seed = seed;
         _random = new Random(seed);
-        _optimizer = new Adam(network.NamedParameters(), recipe.LearningRate, weightDecay: recipe.WeightDecay);
+        Stages = [.. recipe.Stages.Select(stage => new TrainingStage(stage.Name, stage.Epochs, stage.Patience, stage.BatchSize))];
+        (_loss, _optimizer) = Begin(0);
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<TrainingStage> Stages { get; } = [new TrainingStage("training", 40, 4, 128)];
+    public IReadOnlyList<TrainingStage> Stages { get; }
+
+    private RecGptStage Stage => _recipe.Stages[_stage];
 
     /// <inheritdoc/>
-    public void BeginStage(int stage) => ArgumentOutOfRangeException.ThrowIfNotEqual(stage, 0);
+    public void BeginStage(int stage)
+    {
+        var begun = Begin(stage);
+        _optimizer.Dispose();
+        (_stage, (_loss, _optimizer)) = (stage, begun);
+    }
 
     /// <inheritdoc/>
+    /// <remarks>Chooses the length of the second recall step, unless the recipe fixes it.</remarks>
     public void Calibrate(IReadOnlyList<TestCase> validation)
     {
+        if (_recipe.Recall.N is null)
+        {
+            SecondStep = RecGptRecall.Best(PlacesByN(validation));
+        }
     }
 
     /// <inheritdoc/>
@@ -71,11 +81,12 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
                 state[name] = file.Read(name);
             }
 
+            BeginStage((int)state[StageName].Item<long>());
             Network.LoadStateDict(Under(WeightsPrefix));
             _optimizer.LoadStateDict(Under(OptimizerPrefix));
             _steps = state[StepsName].Item<long>();
         }
-        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or KeyNotFoundException or FileNotFoundException)
+        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException)
         {
             throw new InvalidDataException($"The training state in {directory} cannot be used: {exception.Message}", exception);
         }
@@ -93,21 +104,17 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
         TorchRandom.ManualSeed(_random.NextInt64());
         _steps++;
+        var windows = batch.Select(Window).OfType<TrainingWindow>().ToArray();
+        if (windows.Length == 0)
+        {
+            return 0;
+        }
+
+        var prompted = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
         Network.Train(true);
         try
         {
-            var windows = new List<RowWindow>(batch.Count);
-            foreach (var history in batch)
-            {
-                // One more than the model reads: the first is only read, the last only predicted.
-                var rows = history.Items.TakeLast(Config.MaxLength + 1).Select(RowOf).Where(row => row != 0).ToArray();
-                if (rows.Length >= 2)
-                {
-                    windows.Add(new RowWindow(UserRow(history.UserId), rows, default, 0));
-                }
-            }
-
-            return windows.Count == 0 ? 0 : Step(windows);
+            return Step(prompted);
         }
         finally
         {
@@ -125,7 +132,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         Items.Write(Path.Combine(directory, RecGptFamily.ItemsFile));
         Users.Write(Path.Combine(directory, RecGptFamily.UsersFile));
         return new CheckpointContent(
-            JsonSerializer.SerializeToElement(_recipe, RecGptRecipe.Json),
+            JsonSerializer.SerializeToElement(_recipe with { Recall = new RecGptRecallOptions { N = SecondStep } }, RecGptRecipe.Json),
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
     }
@@ -135,25 +142,90 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         .. Network.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
         .. _optimizer.StateDict().Select(pair => (OptimizerPrefix + pair.Key, pair.Value)),
         (StepsName, Tensor.Full([], _steps, ScalarType.Int64)),
+        (StageName, Tensor.Full([], _stage, ScalarType.Int64)),
     ];
 
-    private double Step(List<RowWindow> windows)
+    private (IRecGptLoss Loss, Adam Optimizer) Begin(int index)
     {
-        var length = windows.Max(w => w.Rows.Length) - 1;
-        var (items, users) = Batch([.. windows.Select(w => w with { Rows = w.Rows[..^1] })], length);
-        var (next, _) = Batch([.. windows.Select(w => w with { Rows = w.Rows[1..] })], length);
-        var predicted = next.Ne(0);
-        var hidden = Network.Forward(items, users)[predicted];                                    // [N, d]
-        var loss = _loss.Backward(hidden, next[predicted], Network.ItemTable, _random);
+        var stage = _recipe.Stages[index];
+        IRecGptLoss loss = stage.Loss switch
+        {
+            RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
+            _ when Network.Head is { } head => new SeparateHeadLoss(head),
+            _ => new FullSoftmaxLoss(),
+        };
+        return (loss, new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay));
+    }
+
+    // Items that the model does not know are skipped; null when less than one input with its target is left.
+    private TrainingWindow? Window(UserHistory history)
+    {
+        // One more than the model reads: the first is only read, the last only predicted.
+        var start = Math.Max(0, history.Items.Length - Config.MaxLength - 1);
+        var rows = new List<int>(history.Items.Length - start);
+        var places = new List<int>(rows.Capacity);
+        for (var place = start; place < history.Items.Length; place++)
+        {
+            if (RowOf(history.Items[place]) is not 0 and var row)
+            {
+                rows.Add(row);
+                places.Add(place);
+            }
+        }
+
+        return rows.Count < 2 ? null : new TrainingWindow(UserRow(history.UserId), [.. rows[..^1]], [.. rows[1..]], null, Shown(history, places));
+    }
+
+    // What was shown between the items at these places and never taken, for each place but the last; null when there is nothing.
+    private int[][]? Shown(UserHistory history, List<int> places)
+    {
+        if (history.Shown.Count == 0)
+        {
+            return null;
+        }
+
+        var taken = history.Items.ToHashSet();
+        var shown = history.Shown
+            .Where(impression => !taken.Contains(impression.Item))
+            .Select(impression => (impression.After, Row: RowOf(impression.Item)))
+            .Where(impression => impression.Row != 0)
+            .ToArray();
+        return [.. places.Zip(places.Skip(1), (from, to) =>
+            shown.Where(impression => impression.After > from && impression.After <= to).Select(impression => impression.Row).ToArray())];
+    }
+
+    private double Step(TrainingWindow[] windows)
+    {
+        var length = Config.Legacy.PaddedWindows ? Config.MaxLength : windows.Max(w => w.Items.Length);
+        var items = SlotBatch.Pad([.. windows.Select(w => w.Items)], length);
+        var users = Tensor.From<long>([.. windows.Select(w => (long)w.User)]);
+        var segments = windows.All(w => w.Segments is null)
+            ? null
+            : SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
+        var targets = SlotBatch.Pad([.. windows.Select(w => w.Targets)], length);
+        var predicted = targets.Ne(0);
+        var hidden = Network.Forward(items, users, segments)[predicted];                          // [N, d]
+        var loss = _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
         if (!double.IsFinite(loss))
         {
-            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {_recipe.LearningRate}).");
+            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
+        }
+
+        if (Config.Legacy.PaddedWindows)
+        {
+            Network.FreezePadding();
         }
 
         _optimizer.Step();
         _optimizer.ZeroGrad();
         return loss;
     }
+
+    // For each predicted position the newest item that was shown there and not taken, 0 = none; empty when there are none at all.
+    private static int[] Refused(TrainingWindow[] windows) =>
+        windows.All(w => w.Shown is null)
+            ? []
+            : [.. windows.SelectMany(w => w.Targets.Index().Where(t => t.Item != 0).Select(t => w.Shown?[t.Index].LastOrDefault() ?? 0))];
 
     private int RowOf(int number) => Items.RowOf(_catalogue[number].Id);
 

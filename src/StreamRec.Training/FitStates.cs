@@ -124,6 +124,7 @@ internal sealed class FitStates(string directory, string fingerprint)
         {
             Add($"{user.UserId}\n{user.Items.Length}\n");
             hash.AppendData(MemoryMarshal.AsBytes<int>(user.Items));
+            Add(string.Concat(user.Shown.Select(impression => $"{impression.Item} {impression.After}\n")));
         }
 
         foreach (var test in split.Test)

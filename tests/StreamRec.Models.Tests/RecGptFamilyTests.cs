@@ -6,7 +6,7 @@ namespace StreamRec.Models.Tests;
 public sealed class RecGptFamilyTests : IDisposable
 {
     private static readonly JsonElement Recipe = JsonSerializer.Deserialize<JsonElement>(
-        """{"model":{"hidden":16,"layers":1,"heads":2,"feedForward":32,"maxLength":6,"dropout":0},"learningRate":0.01}""");
+        """{"model":{"hidden":16,"layers":1,"heads":2,"feedForward":32,"maxLength":6,"dropout":0},"stages":[{"learningRate":0.01}]}""");
 
     private readonly string _directory = Directory.CreateTempSubdirectory("streamrec-recgpt-").FullName;
     private readonly Catalogue _catalogue = new();
@@ -144,8 +144,11 @@ public sealed class RecGptFamilyTests : IDisposable
     [Theory]
     [InlineData("""{"model":{"hidden":0}}""", "model.hidden is 0; it must be in [8, 4096].")]
     [InlineData("""{"model":{"hidden":20,"heads":3}}""", "it must be a multiple of model.heads, 3.")]
-    [InlineData("""{"learningRate":-1}""", "learningRate is -1")]
-    [InlineData("""{"loss":"hinge"}""", "cannot be read")]
+    [InlineData("""{"stages":[{"learningRate":-1}]}""", "stages[0].learningRate is -1")]
+    [InlineData("""{"stages":[{},{"prompts":{"count":7}}]}""", "stages[1].prompts.count is 7; it must be in [0, 6].")]
+    [InlineData("""{"stages":[]}""", "the number of stages is 0; it must be in [1, 16].")]
+    [InlineData("""{"recall":{"n":6}}""", "recall.n is 6; it must be in [0, 5].")]
+    [InlineData("""{"stages":[{"loss":"hinge"}]}""", "cannot be read")]
     [InlineData("""{"modell":{}}""", "modell")]
     public void A_recipe_with_a_fault_is_refused_by_key(string recipe, string reason)
     {
@@ -212,7 +215,7 @@ public sealed class RecGptFamilyTests : IDisposable
     private ITrainableModel Train(int steps, string loss = "full-softmax")
     {
         var recipe = JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(Recipe)!;
-        recipe["loss"] = JsonSerializer.SerializeToElement(loss);
+        recipe["stages"] = JsonSerializer.SerializeToElement(new[] { new { loss, learningRate = 0.01 } });
         var model = _family.Create(
             JsonSerializer.SerializeToElement(recipe),
             new TrainingVocabulary([.. Enumerable.Range(0, 20)], [.. _histories.Select(h => h.UserId)]), null, new ModelContext(_catalogue, NoEvidence.Instance), seed: 3);

@@ -6,7 +6,7 @@ internal static class Recipe
     private const string Json = """
         {
           "model": { "hidden": 32, "layers": 1, "heads": 2, "feedForward": 64, "maxLength": 20, "dropout": 0.1 },
-          "learningRate": 0.005
+          "stages": [{ "learningRate": 0.005 }]
         }
         """;
 

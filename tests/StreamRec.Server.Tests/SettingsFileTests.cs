@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using StreamRec.Domain;
 
 namespace StreamRec.Server.Tests;
@@ -9,6 +10,11 @@ namespace StreamRec.Server.Tests;
 [Collection(nameof(Settings))]
 public sealed class SettingsFileTests
 {
+    private static readonly JsonSerializerOptions AsInRecipes = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
+    };
+
     private static readonly JsonDocumentOptions WithComments = new() { CommentHandling = JsonCommentHandling.Skip };
 
     private static string SettingsFile => Repository.Config("streamrec.json");
@@ -50,6 +56,7 @@ public sealed class SettingsFileTests
     [Theory]
     [InlineData("recgpt.json")]
     [InlineData("recgpt-paper.json")]
+    [InlineData("recgpt-paper-legacy.json")]
     public void A_recipe_file_makes_a_model(string name)
     {
         var recipe = Pipeline.ReadRecipe(Repository.Config("models", name));
@@ -59,46 +66,42 @@ public sealed class SettingsFileTests
         using var model = family.Create(
             recipe, new TrainingVocabulary([catalogue.Add("a"), catalogue.Add("b"), catalogue.Add("c")], ["u"]), null, new ModelContext(catalogue, NoEvidence.Instance), seed: 1);
 
-        Assert.True(double.IsFinite(model.TrainStep([new UserHistory("u", [0, 1, 2])])));
+        for (var stage = 0; stage < model.Stages.Count; stage++)
+        {
+            model.BeginStage(stage);
+            Assert.True(double.IsFinite(model.TrainStep([new UserHistory("u", [0, 1, 2])])));
+        }
     }
 
     [Fact]
     public void The_recipe_file_has_every_key_with_its_default_and_no_other()
     {
         using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt.json")), WithComments);
-        var expected = Flatten(new Models.RecGptRecipe());
-        expected["loss"] = "full-softmax";
+        var defaults = JsonSerializer.SerializeToElement(new Models.RecGptRecipe(), AsInRecipes);
 
-        Assert.Equal(expected, Flatten(document.RootElement));
+        Assert.Equal(Flatten(defaults), Flatten(document.RootElement));
     }
 
     [Fact]
-    public void The_paper_s_recipe_has_the_settings_of_its_first_stage()
+    public void The_paper_s_recipe_has_the_settings_of_its_two_stages()
     {
         using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt-paper.json")), WithComments);
+        var settings = Flatten(document.RootElement);
 
-        Assert.Equal(
-            new SortedDictionary<string, string?>(StringComparer.Ordinal)
-            {
-                ["loss"] = "binary-cross-entropy",
-                ["learningrate"] = "0.001",
-                ["weightdecay"] = "0",
-                ["model:hidden"] = "256",
-                ["model:layers"] = "1",
-                ["model:heads"] = "2",
-                ["model:feedforward"] = "512",
-                ["model:maxlength"] = "50",
-                ["model:dropout"] = "0.1",
-                ["model:userdropout"] = "0.1",
-            },
-            Flatten(document.RootElement));
+        string?[] expected = ["256", "1", "2", "512", "50", "0.1", "binary-cross-entropy", "0.001", "256", "full-softmax", "0.0005", "256", "tail-replace", "1"];
+        Assert.Equal(expected, new[]
+        {
+            "model:hidden", "model:layers", "model:heads", "model:feedforward", "model:maxlength", "model:dropout",
+            "stages:0:loss", "stages:0:learningrate", "stages:0:batchsize",
+            "stages:1:loss", "stages:1:learningrate", "stages:1:batchsize", "stages:1:prompts:mode", "stages:1:prompts:count",
+        }.Select(key => settings[key]));
     }
 
     [Theory]
     [InlineData("""{ "model": { "hiden": 64 } }""", "hiden")]
     [InlineData("""{ "model": { "hidden": 65 } }""", "model.hidden is 65; it must be a multiple of model.heads, 2.")]
-    [InlineData("""{ "learningRate": 2 }""", "learningRate is 2; it must be in [1E-09, 1].")]
-    [InlineData("""{ "loss": "hinge" }""", "loss")]
+    [InlineData("""{ "stages": [{ "learningRate": 2 }] }""", "stages[0].learningRate is 2; it must be in [1E-09, 1].")]
+    [InlineData("""{ "stages": [{ "loss": "hinge" }] }""", "loss")]
     public void A_recipe_that_is_wrong_is_refused_by_key(string json, string expected)
     {
         using var document = JsonDocument.Parse(json);
@@ -162,12 +165,20 @@ public sealed class SettingsFileTests
                 {
                     Walk(name, value);
                 }
+                else if (value.ValueKind == JsonValueKind.Array)
+                {
+                    foreach (var (i, element) in value.EnumerateArray().Index())
+                    {
+                        Walk(Join(name, $"{i}"), element);
+                    }
+                }
                 else
                 {
                     // Through the type, so that 1.0 is 1 and a time is written as .NET writes it.
                     keys.Add(name, value.ValueKind switch
                     {
                         JsonValueKind.Null => null,
+                        JsonValueKind.True or JsonValueKind.False => value.GetBoolean().ToString(),
                         JsonValueKind.Number => value.GetDouble().ToString(CultureInfo.InvariantCulture),
                         _ when TimeSpan.TryParse(value.GetString(), CultureInfo.InvariantCulture, out var time) => time.ToString(),
                         _ => value.GetString(),
