@@ -75,7 +75,7 @@ public sealed class ExperimentRunner(ResultStore results, EvidenceCounter eviden
                 curve.Add(new CurvePoint(pass.Stage, pass.Epoch, pass.Loss, pass.Validation?.Ndcg(10), Elapsed()));
                 ResultStore.WriteFile(Path.Combine(state, CurveFile), JsonSerializer.Serialize(curve, ExperimentResult.Json));
                 Told?.Invoke(FormattableString.Invariant(
-                    $"{experiment.Key}: {pass.Stage} {pass.Epoch}, loss {pass.Loss:F4}, validation NDCG@10 {pass.Validation?.Ndcg(10):F4}{(pass.Best ? ", best" : "")}, {pass.TokensPerSecond:N0} items/s"));
+                    $"{experiment.Key}: {pass.Stage} {pass.Epoch}, loss {pass.Loss:F4}, {(pass.Validation is { } validation ? $"validation NDCG@10 {validation.Ndcg(10):F4}{(pass.Best ? " best" : "")}, " : "")}{pass.TokensPerSecond:N0} items/s"));
             },
             StageEnded = (model, stage, epoch) =>
             {
