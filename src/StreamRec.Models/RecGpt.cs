@@ -44,6 +44,9 @@ public sealed record RecGptConfig
     /// <summary>Dropout of the sum of embeddings, in [0, 1); null = <see cref="Dropout"/>. The authors' code has none.</summary>
     public double? EmbeddingDropout { get; init; }
 
+    /// <summary>Dropout of attention weights, in [0, 1); softmax attention without padding only.</summary>
+    public double AttentionDropout { get; init; }
+
     /// <summary>Share of training sequences whose user row is replaced by the cold-user row, in [0, 1].</summary>
     public double UserDropout { get; init; } = 0.1;
 
@@ -127,7 +130,7 @@ internal sealed partial class RecGpt : Module
         _users = config.UserEmbedding ? RegisterModule("user_embeddings", new Embedding(userRows, config.Hidden)) : null;
         _positions = RegisterModule("position_embeddings", new Embedding(config.MaxLength, config.Hidden));
         _segments = RegisterModule("segment_embeddings", new Embedding(2, config.Hidden));
-        _dropout = RegisterModule("dropout", new Dropout(config.EmbeddingDropout ?? config.Dropout));
+        _dropout = RegisterModule("dropout", new Dropout(EmbeddingDropout));
         _blocks = RegisterModule("layers", new ModuleList<Block>(Enumerable.Range(0, config.Layers).Select(_ => new Block(config))));
         _norm = config.PreNorm ? RegisterModule("final_norm", new LayerNorm(config.Hidden)) : null;
         Head = config.TiedHead ? null : RegisterModule("output_layer", new Linear(config.Hidden, itemRows));
@@ -156,6 +159,35 @@ internal sealed partial class RecGpt : Module
     public Tensor ForwardLast(Tensor items, Tensor users, Tensor? segments = null) =>
         Run(items, users, segments, lastOnly: true).Select(1, 0);
 
+    /// <summary>Whether <see cref="ForwardPacked"/> computes this configuration: padding takes no part, and attention is softmax.</summary>
+    public static bool Packs(RecGptConfig config) =>
+        config.Attention == RecGptAttentionKind.Softmax && !config.Legacy.PaddedWindows;
+
+    /// <summary>Hidden states of sequences without padding, for training on the CPU: what <see cref="Forward"/> gives, with dropout of its own.</summary>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="random">Seeds of the dropout.</param>
+    /// <param name="embedded">The sum of embeddings: after the backward pass its gradient goes to <see cref="BackwardEmbeddings"/>.</param>
+    /// <returns>float [N, d].</returns>
+    public Tensor ForwardPacked(PackedSequences batch, Random random, out Tensor embedded)
+    {
+        var tables = Tables;
+        var x = embedded = Packed.EmbeddingSum(tables, batch.Indices.Narrow(0, 0, tables.Length), EmbeddingDropout, batch.Seed);
+        embedded.RequiresGrad = true;
+        foreach (var block in _blocks)
+        {
+            x = block.ForwardPacked(x, batch.Offsets, random);
+        }
+
+        return _norm is null ? x : _norm.Forward(x);
+    }
+
+    /// <summary>Carries the gradient of <see cref="ForwardPacked"/>'s embeddings into the tables.</summary>
+    public void BackwardEmbeddings(PackedSequences batch, Tensor embedded)
+    {
+        var tables = Tables;
+        Packed.EmbeddingSumBackward(tables, batch.Indices.Narrow(0, 0, tables.Length), embedded.Grad!, EmbeddingDropout, batch.Seed);
+    }
+
     /// <summary>How likely each item row comes next, float [..., itemRows], not normalised: what stage 2 trains and prompts are drawn from.</summary>
     /// <param name="hidden">float [..., d].</param>
     public Tensor Logits(Tensor hidden) => Head is null ? hidden.MatMul(ItemTable.T) : Head.Forward(hidden);
@@ -167,6 +199,13 @@ internal sealed partial class RecGpt : Module
         using var noGrad = NoGrad.Enter();
         ItemTable.Grad?.Select(0, 0).Zero_();
     }
+
+    private double EmbeddingDropout => _config.EmbeddingDropout ?? _config.Dropout;
+
+    // In the order of PackedSequences.Indices.
+    private Tensor[] Tables => _users is null
+        ? [_items.Weight, _positions.Weight, _segments.Weight]
+        : [_items.Weight, _positions.Weight, _segments.Weight, _users.Weight];
 
     private Tensor Run(Tensor items, Tensor users, Tensor? segments, bool lastOnly)
     {
@@ -199,7 +238,7 @@ internal sealed partial class RecGpt : Module
     /// <summary>One decoder block.</summary>
     private sealed class Block : Module
     {
-        private readonly bool _preNorm;
+        private readonly RecGptConfig _config;
         private readonly Attention _attention;
         private readonly FeedForward _feedForward;
         private readonly LayerNorm _norm1;
@@ -208,7 +247,7 @@ internal sealed partial class RecGpt : Module
 
         public Block(RecGptConfig config)
         {
-            _preNorm = config.PreNorm;
+            _config = config;
             _attention = RegisterModule<Attention>("mha", config.Attention switch
             {
                 RecGptAttentionKind.CausalFlow => new CausalFlowAttention(config),
@@ -228,10 +267,10 @@ internal sealed partial class RecGpt : Module
         /// <param name="lastOnly">Compute only the last slot: the result is [B, 1, d].</param>
         public Tensor Forward(Tensor x, Tensor mask, bool lastOnly)
         {
-            var keys = _preNorm ? _norm1.Forward(x) : x;
+            var keys = _config.PreNorm ? _norm1.Forward(x) : x;
             var (query, sum) = lastOnly ? (Last(keys), Last(x)) : (keys, x);
             sum += _dropout.Forward(_attention.Forward(query, keys, mask));
-            if (_preNorm)
+            if (_config.PreNorm)
             {
                 return sum + _dropout.Forward(_feedForward.Forward(_norm2.Forward(sum)));
             }
@@ -240,13 +279,30 @@ internal sealed partial class RecGpt : Module
             return _norm2.Forward(y + _dropout.Forward(_feedForward.Forward(y)));
         }
 
+        /// <param name="x">float [N, d].</param>
+        /// <param name="offsets">int64 [B + 1].</param>
+        /// <param name="random">Seeds of the dropout.</param>
+        public Tensor ForwardPacked(Tensor x, Tensor offsets, Random random)
+        {
+            var attention = (SoftmaxAttention)_attention;
+            if (_config.PreNorm)
+            {
+                x += Dropped(attention.ForwardPacked(_norm1.Forward(x), offsets, random));
+                return x + Dropped(_feedForward.Forward(_norm2.Forward(x)));
+            }
+
+            var y = Packed.ResidualNorm(x, attention.ForwardPacked(x, offsets, random), _norm1, _config.Dropout, random.NextInt64());
+            return Packed.ResidualNorm(y, _feedForward.Forward(y), _norm2, _config.Dropout, random.NextInt64());
+        }
+
+        private Tensor Dropped(Tensor x) => _config.Dropout > 0 ? Functional.Dropout(x, _config.Dropout, training: true) : x;
+
         private static Tensor Last(Tensor x) => x.Narrow(1, x.Size(1) - 1, 1);
     }
 
     /// <summary>What both kinds of attention share: projections and heads.</summary>
     private abstract class Attention : Module
     {
-        private readonly int _heads;
         private readonly Linear _query;
         private readonly Linear _key;
         private readonly Linear _value;
@@ -254,7 +310,7 @@ internal sealed partial class RecGpt : Module
 
         protected Attention(RecGptConfig config)
         {
-            _heads = config.Heads;
+            Heads = config.Heads;
             _query = RegisterModule("query_projection", new Linear(config.Hidden, config.Hidden));
             _key = RegisterModule("key_projection", new Linear(config.Hidden, config.Hidden));
             _value = RegisterModule("value_projection", new Linear(config.Hidden, config.Hidden));
@@ -270,24 +326,36 @@ internal sealed partial class RecGpt : Module
         /// <param name="mask">From <see cref="Mask"/>.</param>
         /// <returns>float [B, Q, d].</returns>
         public Tensor Forward(Tensor query, Tensor x, Tensor mask) =>
-            _out.Forward(Context(query, x, mask).Transpose(1, 2).Reshape(query.Shape));
+            Out(Context(query, x, mask).Transpose(1, 2).Reshape(query.Shape));
 
         /// <summary>float [B, heads, Q, d/heads]; arguments as for <see cref="Forward"/>.</summary>
         protected abstract Tensor Context(Tensor query, Tensor x, Tensor mask);
 
-        protected Tensor Queries(Tensor x) => Split(_query.Forward(x));
+        protected int Heads { get; }
 
-        protected Tensor Keys(Tensor x) => Split(_key.Forward(x));
+        protected Tensor Queries(Tensor x) => _query.Forward(x);
 
-        protected Tensor Values(Tensor x) => Split(_value.Forward(x));
+        protected Tensor Keys(Tensor x) => _key.Forward(x);
 
-        private Tensor Split(Tensor x) =>
-            x.View(x.Size(0), x.Size(1), _heads, x.Size(2) / _heads).Transpose(1, 2);
+        protected Tensor Values(Tensor x) => _value.Forward(x);
+
+        protected Tensor Out(Tensor context) => _out.Forward(context);
+
+        /// <summary>[B, T, d] as [B, heads, T, d/heads].</summary>
+        protected Tensor Split(Tensor x) =>
+            x.View(x.Size(0), x.Size(1), Heads, x.Size(2) / Heads).Transpose(1, 2);
     }
 
     private sealed class SoftmaxAttention(RecGptConfig config) : Attention(config)
     {
         private readonly bool _paddedWindows = config.Legacy.PaddedWindows;
+        private readonly double _dropout = config.AttentionDropout;
+
+        /// <param name="x">float [N, d].</param>
+        /// <param name="offsets">int64 [B + 1].</param>
+        /// <param name="random">Seeds of the dropout.</param>
+        public Tensor ForwardPacked(Tensor x, Tensor offsets, Random random) =>
+            Out(Packed.Attention(Queries(x), Keys(x), Values(x), offsets, Heads, _dropout, random.NextInt64()));
 
         /// <summary>bool [B, 1, T, T]: true where a key must not be seen.</summary>
         public override Tensor Mask(Tensor items)
@@ -300,7 +368,7 @@ internal sealed partial class RecGpt : Module
         protected override Tensor Context(Tensor query, Tensor x, Tensor mask)
         {
             var (Q, T) = (query.Size(1), x.Size(1));
-            var (q, k, v) = (Queries(query), Keys(x), Values(x));
+            var (q, k, v) = (Split(Queries(query)), Split(Keys(x)), Split(Values(x)));
             var hidden = mask.Narrow(2, T - Q, Q);                                                // [B, 1, Q, T]
             var scores = q.MatMul(k.Transpose(-1, -2)) * (1 / Math.Sqrt(q.Size(-1)));          // [B, heads, Q, T]
             // A finite low value instead of -inf: a padded slot sees no key at all, and its softmax must not become NaN.

@@ -24,6 +24,9 @@ public sealed record RecGptStage
 
     public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
 
+    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
+    public double LabelSmoothing { get; init; }
+
     /// <summary>Adam's step size, in (0, 1].</summary>
     public double LearningRate { get; init; } = 1e-3;
 
@@ -81,6 +84,8 @@ public sealed record RecGptRecipe
         Check("model.feedForward", m.FeedForward, 8, 16384);
         Check("model.maxLength", m.MaxLength, 2, 4096);
         Check("model.dropout", m.Dropout, 0, 0.99);
+        // Only training without padding drops attention weights.
+        Check("model.attentionDropout", m.AttentionDropout, 0, RecGpt.Packs(m) ? 0.99 : 0);
         Check("model.embeddingDropout", m.EmbeddingDropout ?? 0, 0, 0.99);
         Check("model.userDropout", m.UserDropout, 0, 1);
         Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
@@ -88,6 +93,7 @@ public sealed record RecGptRecipe
         Check("the number of stages", recipe.Stages.Count, 1, 16);
         foreach (var (i, stage) in recipe.Stages.Index())
         {
+            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, 0.5);
             Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
             Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
             Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
@@ -182,7 +188,7 @@ public sealed class RecGptFamily : IModelFamily
     {
         var golden = new List<GoldenInput>(inputs.Length);
         var windows = inputs.Select(input => WindowOf(model, input.UserId, input.Window, items, users)).ToArray();
-        model.Rank(windows, new float[items.Rows], row => row, (i, rows, scores) => golden.Add(new GoldenInput(
+        model.Rank(windows, AnyItem(items), row => row, (i, rows, scores) => golden.Add(new GoldenInput(
             inputs[i].UserId, inputs[i].Window, [.. rows.Select(row => items.Ids[row - 1])], [.. rows.Select(row => scores[row])])));
         return golden;
     }
@@ -196,7 +202,7 @@ public sealed class RecGptFamily : IModelFamily
 
         var windows = golden.Select(input => WindowOf(model, input.UserId, input.Window, items, users)).ToArray();
         var answered = new bool[golden.Count];
-        model.Rank(windows, new float[items.Rows], row => row, (i, rows, scores) =>
+        model.Rank(windows, AnyItem(items), row => row, (i, rows, scores) =>
         {
             answered[i] = true;
             var (top, expected) = (golden[i].Top, golden[i].Scores);
@@ -230,6 +236,14 @@ public sealed class RecGptFamily : IModelFamily
     {
         var rows = window.Select(items.RowOf).Where(row => row != 0).TakeLast(model.Config.MaxLength).ToArray();
         return new RowWindow(users.RowOf(userId), rows, rows, GoldenK);
+    }
+
+    // Every row but padding may be in a list.
+    private static float[] AnyItem(Vocabulary items)
+    {
+        var bias = new float[items.Rows];
+        bias[0] = float.NegativeInfinity;
+        return bias;
     }
 
     private static (RecGptRecipe Recipe, Vocabulary Items, Vocabulary Users) ReadParts(

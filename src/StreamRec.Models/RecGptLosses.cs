@@ -36,9 +36,9 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
         }
 
         using var scope = TensorScope.Enter();
-        var loss = Loss(hidden, targets, Tensor.From<long>(negatives, negatives.Length).To(targets.Device), itemTable);
-        loss.Backward();
-        return loss.Item<float>();
+        var loss = TableLoss.Sampled(hidden, itemTable, targets, Tensor.From<long>(negatives, negatives.Length), out var gradient);
+        hidden.Backward(gradient);
+        return loss;
     }
 
     /// <summary>Mean of -log σ(h·e⁺) - log(1 - σ(h·e⁻)), a scalar.</summary>
@@ -50,38 +50,15 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
     }
 }
 
-/// <summary>Cross-entropy of the softmax over all items, in chunks of positions so that positions × items is never in memory at once.</summary>
-internal sealed class FullSoftmaxLoss : IRecGptLoss
+/// <summary>Cross-entropy of the softmax over all items.</summary>
+/// <param name="smoothing">Share of the target that is spread over all items, in [0, 1).</param>
+internal sealed class FullSoftmaxLoss(double smoothing) : IRecGptLoss
 {
-    /// <summary>Logits held at once: 2 M floats are 8 MB, which the allocator keeps for the next chunk instead of giving it back to the system.</summary>
-    private const long ChunkLogits = 2 << 20;
-
     public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)
     {
         using var scope = TensorScope.Enter();
-        var n = hidden.Size(0);
-        var chunk = Math.Clamp(ChunkLogits / itemTable.Size(0), 1, n);
-        // The chunks' gradients are collected at a detached copy of the hidden states; one backward pass then carries them through the decoder.
-        var cut = hidden.Detach();
-        cut.RequiresGrad = true;
-        var total = 0.0;
-        for (long start = 0; start < n; start += chunk)
-        {
-            using var inner = TensorScope.Enter();
-            var length = Math.Min(chunk, n - start);
-            var loss = Loss(cut.Narrow(0, start, length), targets.Narrow(0, start, length), itemTable) * ((double)length / n);
-            loss.Backward();
-            total += loss.Item<float>();
-        }
-
-        (hidden * cut.Grad!.Detach()).Sum().Backward();
-        return total;
-    }
-
-    /// <summary>Mean cross-entropy, a scalar; padding (row 0) is not among the candidates.</summary>
-    public static Tensor Loss(Tensor hidden, Tensor targets, Tensor itemTable)
-    {
-        var items = itemTable.Narrow(0, 1, itemTable.Size(0) - 1);
-        return Functional.CrossEntropy(hidden.MatMul(items.T), targets - 1);
+        var loss = TableLoss.Softmax(hidden, itemTable, targets, smoothing, out var gradient);
+        hidden.Backward(gradient);
+        return loss;
     }
 }

@@ -110,16 +110,16 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             return 0;
         }
 
-        var prompted = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
-        Network.Train(true);
-        try
+        windows = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
+        var loss = RecGpt.Packs(Config) ? BackwardPacked(windows) : BackwardPadded(windows);
+        if (!double.IsFinite(loss))
         {
-            return Step(prompted);
+            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
         }
-        finally
-        {
-            Network.Train(false);
-        }
+
+        _optimizer.Step();
+        _optimizer.ZeroGrad();
+        return loss;
     }
 
     /// <inheritdoc/>
@@ -151,8 +151,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         IRecGptLoss loss = stage.Loss switch
         {
             RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
-            _ when Network.Head is { } head => new SeparateHeadLoss(head),
-            _ => new FullSoftmaxLoss(),
+            _ when Network.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
+            _ => new FullSoftmaxLoss(stage.LabelSmoothing),
         };
         return (loss, new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay));
     }
@@ -194,31 +194,45 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             shown.Where(impression => impression.After > from && impression.After <= to).Select(impression => impression.Row).ToArray())];
     }
 
-    private double Step(TrainingWindow[] windows)
+    private double BackwardPacked(TrainingWindow[] windows)
+    {
+        var batch = PackedSequences.Of(windows, Config.MaxLength, _random.NextInt64(), out var targets);
+        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [N, d]
+        if (windows.Any(w => w.Targets.Contains(0)))
+        {
+            var predicted = targets.Ne(0);
+            (hidden, targets) = (hidden[predicted], targets[predicted]);
+        }
+
+        var loss = _loss.Backward(hidden, targets, Network.ItemTable, _random, Refused(windows));
+        Network.BackwardEmbeddings(batch, embedded);
+        return loss;
+    }
+
+    private double BackwardPadded(TrainingWindow[] windows)
     {
         var length = Config.Legacy.PaddedWindows ? Config.MaxLength : windows.Max(w => w.Items.Length);
         var items = SlotBatch.Pad([.. windows.Select(w => w.Items)], length);
         var users = Tensor.From<long>([.. windows.Select(w => (long)w.User)]);
-        var segments = windows.All(w => w.Segments is null)
-            ? null
-            : SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
+        var segments = SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
         var targets = SlotBatch.Pad([.. windows.Select(w => w.Targets)], length);
         var predicted = targets.Ne(0);
-        var hidden = Network.Forward(items, users, segments)[predicted];                          // [N, d]
-        var loss = _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
-        if (!double.IsFinite(loss))
+        Network.Train(true);
+        try
         {
-            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
-        }
+            var hidden = Network.Forward(items, users, segments)[predicted];                      // [N, d]
+            var loss = _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
+            if (Config.Legacy.PaddedWindows)
+            {
+                Network.FreezePadding();
+            }
 
-        if (Config.Legacy.PaddedWindows)
+            return loss;
+        }
+        finally
         {
-            Network.FreezePadding();
+            Network.Train(false);
         }
-
-        _optimizer.Step();
-        _optimizer.ZeroGrad();
-        return loss;
     }
 
     // For each predicted position the newest item that was shown there and not taken, 0 = none; empty when there are none at all.

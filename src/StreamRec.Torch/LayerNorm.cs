@@ -5,11 +5,9 @@ namespace StreamRec.Torch;
 /// </summary>
 public sealed class LayerNorm : Module
 {
-    private readonly double _eps;
-
     public LayerNorm(long dim, double eps = 1e-5)
     {
-        _eps = eps;
+        Eps = eps;
         Weight = RegisterParameter("weight", Tensor.Ones([dim]));
         Bias = RegisterParameter("bias", Tensor.Zeros([dim]));
     }
@@ -20,6 +18,9 @@ public sealed class LayerNorm : Module
     /// <summary>float <c>[dim]</c>.</summary>
     public Tensor Bias { get; }
 
+    /// <summary>Added to the variance.</summary>
+    public double Eps { get; }
+
     /// <param name="x">float <c>[..., dim]</c>.</param>
-    public Tensor Forward(Tensor x) => Functional.LayerNorm(x, Weight, Bias, _eps);
+    public Tensor Forward(Tensor x) => Functional.LayerNorm(x, Weight, Bias, Eps);
 }

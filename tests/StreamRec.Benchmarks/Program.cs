@@ -1,8 +1,8 @@
 using System.Globalization;
 using StreamRec.Benchmarks;
 
-// ./build.sh bench [ingest|path] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
-var rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
+// ./build.sh bench [ingest|path|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
+var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
 switch (args.FirstOrDefault("all"))
 {
     case "ingest":
@@ -11,12 +11,20 @@ switch (args.FirstOrDefault("all"))
     case "path":
         await PathBenchmark.RunAsync(rounds);
         break;
+    case "train":
+        await TrainBenchmark.RunAsync(rounds, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5);
+        break;
+    // A child process of the one above.
+    case "train-ours":
+        TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
+        break;
     case "all":
         await IngestBenchmark.RunAsync(rounds);
         await PathBenchmark.RunAsync(rounds);
+        await TrainBenchmark.RunAsync(rounds, epochs: 5);
         break;
     default:
-        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path] [rounds]");
+        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train] [rounds] [passes of train]");
         return 2;
 }
 

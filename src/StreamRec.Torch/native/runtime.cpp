@@ -44,6 +44,27 @@ Signature* openblas(const char* name)
 {
     return reinterpret_cast<Signature*>(dlsym(RTLD_DEFAULT, name));
 }
+
+static void set_blas_threads(int count)
+{
+    static auto* set = openblas<void(int)>("openblas_set_num_threads");
+    if (set != nullptr)
+        set(count);
+}
+
+SerialBlas::SerialBlas()
+{
+    static auto* get = openblas<int()>("openblas_get_num_threads");
+    before_ = get == nullptr ? 1 : get();
+    if (before_ > 1)
+        set_blas_threads(1);
+}
+
+SerialBlas::~SerialBlas()
+{
+    if (before_ > 1)
+        set_blas_threads(before_);
+}
 } // namespace sr
 
 extern "C" __attribute__((visibility("default"))) void sr_string_free(char* text)
@@ -61,8 +82,7 @@ SR_FUNCTION(live_handles, (int64_t* count), { *count = sr::live_handles.load(); 
 
 SR_FUNCTION(set_threads, (int32_t count), {
     at::set_num_threads(count);
-    if (auto* set = sr::openblas<void(int)>("openblas_set_num_threads"))
-        set(count);
+    sr::set_blas_threads(count);
 })
 
 SR_FUNCTION(get_threads, (int32_t* count), { *count = at::get_num_threads(); })

@@ -43,6 +43,22 @@ inline at::IntArrayRef span_of(const int64_t* data, int32_t length)
     return at::IntArrayRef(data, static_cast<size_t>(length));
 }
 
+/// A leaf's gradient, zeros where it has none yet.
+at::Tensor gradient_of(at::Tensor& leaf);
+
+/// While it lives, matrix products run on the calling thread: for loops that are parallel themselves.
+class SerialBlas
+{
+public:
+    SerialBlas();
+    ~SerialBlas();
+    SerialBlas(const SerialBlas&) = delete;
+    SerialBlas& operator=(const SerialBlas&) = delete;
+
+private:
+    int before_;
+};
+
 template <class Body>
 int32_t guard(char** error, Body&& body) noexcept
 {

@@ -30,6 +30,14 @@ at::TensorOptions options_of(int32_t dtype, int32_t device_type, int32_t device_
     return at::TensorOptions().dtype(dtype_of(dtype)).device(device_of(device_type, device_index));
 }
 
+at::Tensor gradient_of(at::Tensor& leaf)
+{
+    if (!leaf.grad().defined())
+        leaf.mutable_grad() = at::zeros_like(leaf.detach());
+    TORCH_CHECK(leaf.grad().is_contiguous(), "a gradient that is added to in place must be contiguous");
+    return leaf.grad();
+}
+
 at::Scalar scalar_of(const sr_scalar& value)
 {
     TORCH_CHECK(value.kind != 0, "a number is missing");
