@@ -35,6 +35,16 @@ internal static class Output
         AnsiConsole.Write(table);
     }
 
+    /// <summary>Lines with markup.</summary>
+    public static void WriteMarkup(IEnumerable<string> lines)
+    {
+        AnsiConsole.Console.Profile.Width = Math.Max(AnsiConsole.Console.Profile.Width, IsTerminal ? 0 : 160);
+        foreach (var line in lines)
+        {
+            AnsiConsole.MarkupLine(line);
+        }
+    }
+
     /// <summary>Runs something long under a progress bar with rate and remaining time, on standard error; lines instead where it is no terminal.</summary>
     /// <param name="title">What is going on.</param>
     /// <param name="total">Units in all.</param>

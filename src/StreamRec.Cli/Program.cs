@@ -12,6 +12,7 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     ImportCommand.Create(),
     TrainCommand.Create(),
     EvaluateCommand.Create(),
+    CompareCommand.Create(),
     RecommendCommand.Create(),
     ModelsCommand.Create(),
     UsersCommand.Create(),

@@ -2,18 +2,20 @@ using StreamRec.Torch;
 
 namespace StreamRec.Models;
 
-/// <summary>A batch of sequences one after another, without padding.</summary>
-/// <param name="Indices">int64 [4, N]: item row, position, segment and user row of each slot.</param>
-/// <param name="Offsets">int64 [B + 1]: where each sequence begins.</param>
+/// <summary>A batch of training windows one after another, without padding.</summary>
+/// <param name="Indices">int64 [tables, N]: item row, position, segment and, where the model has a user table, user row of each slot.</param>
+/// <param name="Offsets">int64 [B + 1]: where each window begins.</param>
+/// <param name="Predicted">int64 [M]: the slots that predict something; null when all do.</param>
+/// <param name="Targets">int64 [M]: the item rows that they predict.</param>
 /// <param name="Seed">Of the dropout of the embeddings.</param>
-internal sealed record PackedSequences(Tensor Indices, Tensor Offsets, long Seed)
+internal sealed record PackedSequences(Tensor Indices, Tensor Offsets, Tensor? Predicted, Tensor Targets, long Seed)
 {
-    /// <summary>Packs windows, and returns what each slot predicts.</summary>
-    /// <param name="windows">At least one slot each.</param>
-    /// <param name="maxLength">Positions of the model: the newest item that is read sits in the last one.</param>
+    /// <summary>Packs windows.</summary>
+    /// <param name="windows">Without padding.</param>
+    /// <param name="maxLength">Positions of the model: the newest item sits in the last one.</param>
+    /// <param name="users">Whether the model has a user table.</param>
     /// <param name="seed">Of the dropout.</param>
-    /// <param name="targets">int64 [N]: the next item row, 0 where nothing is predicted.</param>
-    public static PackedSequences Of(IReadOnlyList<TrainingWindow> windows, int maxLength, long seed, out Tensor targets)
+    public static PackedSequences Of(IReadOnlyList<TrainingWindow> windows, int maxLength, bool users, long seed)
     {
         var offsets = new long[windows.Count + 1];
         for (var i = 0; i < windows.Count; i++)
@@ -22,23 +24,33 @@ internal sealed record PackedSequences(Tensor Indices, Tensor Offsets, long Seed
         }
 
         var count = (int)offsets[^1];
-        var indices = new long[4 * count];
-        var next = new long[count];
+        var tables = users ? 4 : 3;
+        var indices = new long[tables * count];
+        var (predicted, targets) = (new List<long>(count), new List<long>(count));
         for (var i = 0; i < windows.Count; i++)
         {
-            var (user, items, expected, segments, _) = windows[i];
-            for (var t = 0; t < items.Length; t++)
+            var window = windows[i];
+            for (var t = 0; t < window.Items.Length; t++)
             {
                 var slot = (int)offsets[i] + t;
-                indices[slot] = items[t];
-                indices[count + slot] = maxLength - items.Length + t;
-                indices[(2 * count) + slot] = segments?[t] ?? 0;
-                indices[(3 * count) + slot] = user;
-                next[slot] = expected[t];
+                indices[slot] = window.Items[t];
+                indices[count + slot] = maxLength - window.Items.Length + t;
+                indices[(2 * count) + slot] = window.Segments?[t] ?? 0;
+                if (users)
+                {
+                    indices[(3 * count) + slot] = window.User;
+                }
+
+                if (window.Targets[t] != 0)
+                {
+                    predicted.Add(slot);
+                    targets.Add(window.Targets[t]);
+                }
             }
         }
 
-        targets = Tensor.From(next);
-        return new PackedSequences(Tensor.From<long>(indices, 4, count), Tensor.From(offsets), seed);
+        return new PackedSequences(
+            Tensor.From<long>(indices, tables, count), Tensor.From(offsets),
+            predicted.Count == count ? null : Tensor.From([.. predicted]), Tensor.From([.. targets]), seed);
     }
 }

@@ -31,8 +31,8 @@ internal sealed partial class RecGpt
         {
             var (Q, T) = (query.Size(1), x.Size(1));
             var count = mask.CumSum(2).Clamp(min: 1);                                          // [B, 1, T, 1]: slots so far
-            var q = Split(Queries(x)).Sigmoid() * mask;                                               // [B, heads, T, d/heads]
-            var k = Split(Keys(x)).Sigmoid() * mask;
+            var q = Queries(x).Sigmoid() * mask;                                               // [B, heads, T, d/heads]
+            var k = Keys(x).Sigmoid() * mask;
 
             var incoming = count / Inner(q, k.CumSum(2));                                      // [B, heads, T, 1]
             var outgoing = count / Inner(k, q.CumSum(2));
@@ -43,7 +43,7 @@ internal sealed partial class RecGpt
 
             var from = T - Q;
             var scores = (q * incoming / count).Narrow(2, from, Q).MatMul(k.Transpose(-1, -2));  // [B, heads, Q, T]
-            return sink.Narrow(2, from, Q).Sigmoid() * scores.Tril(from).MatMul(Split(Values(x)) * competition);
+            return sink.Narrow(2, from, Q).Sigmoid() * scores.Tril(from).MatMul(Values(x) * competition);
         }
 
         private static Tensor Inner(Tensor flow, Tensor sum) => ((flow + Eps) * (sum + Eps)).Sum(-1, keepdim: true);

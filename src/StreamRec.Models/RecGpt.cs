@@ -44,7 +44,7 @@ public sealed record RecGptConfig
     /// <summary>Dropout of the sum of embeddings, in [0, 1); null = <see cref="Dropout"/>. The authors' code has none.</summary>
     public double? EmbeddingDropout { get; init; }
 
-    /// <summary>Dropout of attention weights, in [0, 1); softmax attention without padding only.</summary>
+    /// <summary>Dropout of softmax attention's weights, in [0, 1).</summary>
     public double AttentionDropout { get; init; }
 
     /// <summary>Share of training sequences whose user row is replaced by the cold-user row, in [0, 1].</summary>
@@ -55,6 +55,9 @@ public sealed record RecGptConfig
 
     /// <summary>Normalise before attention and feed-forward instead of after each sum, with one more norm at the end.</summary>
     public bool PreNorm { get; init; }
+
+    /// <summary>Normalise the sum of embeddings before its dropout, as SASRec's descendants do; the paper does not.</summary>
+    public bool EmbeddingNorm { get; init; }
 
     /// <summary>Whether a user's row is added to every slot; without it the model knows windows only.</summary>
     public bool UserEmbedding { get; init; } = true;
@@ -118,6 +121,7 @@ internal sealed partial class RecGpt : Module
     private readonly Embedding _segments;
     private readonly Dropout _dropout;
     private readonly ModuleList<Block> _blocks;
+    private readonly LayerNorm? _embeddingNorm;
     private readonly LayerNorm? _norm;
 
     /// <param name="config">Shapes.</param>
@@ -130,8 +134,9 @@ internal sealed partial class RecGpt : Module
         _users = config.UserEmbedding ? RegisterModule("user_embeddings", new Embedding(userRows, config.Hidden)) : null;
         _positions = RegisterModule("position_embeddings", new Embedding(config.MaxLength, config.Hidden));
         _segments = RegisterModule("segment_embeddings", new Embedding(2, config.Hidden));
-        _dropout = RegisterModule("dropout", new Dropout(EmbeddingDropout));
+        _dropout = RegisterModule("dropout", new Dropout(config.EmbeddingDropout ?? config.Dropout));
         _blocks = RegisterModule("layers", new ModuleList<Block>(Enumerable.Range(0, config.Layers).Select(_ => new Block(config))));
+        _embeddingNorm = config.EmbeddingNorm ? RegisterModule("embedding_norm", new LayerNorm(config.Hidden)) : null;
         _norm = config.PreNorm ? RegisterModule("final_norm", new LayerNorm(config.Hidden)) : null;
         Head = config.TiedHead ? null : RegisterModule("output_layer", new Linear(config.Hidden, itemRows));
 
@@ -144,6 +149,12 @@ internal sealed partial class RecGpt : Module
 
     /// <summary>The item table, [itemRows, d].</summary>
     public Tensor ItemTable => _items.Weight;
+
+    /// <summary>The user table, [userRows, d]; null without one.</summary>
+    public Tensor? UserTable => _users?.Weight;
+
+    /// <summary>Whether <see cref="ForwardPacked"/> computes what <see cref="Forward"/> does: not where padding takes part.</summary>
+    public bool Packs => _config.Attention == RecGptAttentionKind.Softmax && _config.Legacy is { PaddedWindows: false, LeakyPrompts: false };
 
     /// <summary>The authors' head; null when the item table is the head.</summary>
     public Linear? Head { get; }
@@ -159,38 +170,35 @@ internal sealed partial class RecGpt : Module
     public Tensor ForwardLast(Tensor items, Tensor users, Tensor? segments = null) =>
         Run(items, users, segments, lastOnly: true).Select(1, 0);
 
-    /// <summary>Whether <see cref="ForwardPacked"/> computes this configuration: padding takes no part, and attention is softmax.</summary>
-    public static bool Packs(RecGptConfig config) =>
-        config.Attention == RecGptAttentionKind.Softmax && !config.Legacy.PaddedWindows;
+    /// <summary>How likely each item row comes next, float [..., itemRows], not normalised: what stage 2 trains and prompts are drawn from.</summary>
+    /// <param name="hidden">float [..., d].</param>
+    public Tensor Logits(Tensor hidden) => Head is null ? hidden.MatMul(ItemTable.T) : Head.Forward(hidden);
 
     /// <summary>Hidden states of sequences without padding, for training on the CPU: what <see cref="Forward"/> gives, with dropout of its own.</summary>
     /// <param name="batch">The sequences.</param>
     /// <param name="random">Seeds of the dropout.</param>
     /// <param name="embedded">The sum of embeddings: after the backward pass its gradient goes to <see cref="BackwardEmbeddings"/>.</param>
-    /// <returns>float [N, d].</returns>
+    /// <returns>float [M, d]: the slots that predict something.</returns>
     public Tensor ForwardPacked(PackedSequences batch, Random random, out Tensor embedded)
     {
-        var tables = Tables;
-        var x = embedded = Packed.EmbeddingSum(tables, batch.Indices.Narrow(0, 0, tables.Length), EmbeddingDropout, batch.Seed);
+        var x = embedded = Packed.EmbeddingSum(Tables, batch.Indices, SumDropout, batch.Seed);
         embedded.RequiresGrad = true;
-        foreach (var block in _blocks)
+        if (_embeddingNorm is not null)
         {
-            x = block.ForwardPacked(x, batch.Offsets, random);
+            x = _dropout.Forward(_embeddingNorm.Forward(x));
+        }
+
+        for (var i = 0; i < _blocks.Count; i++)
+        {
+            x = _blocks[i].ForwardPacked(x, batch.Offsets, i == _blocks.Count - 1 ? batch.Predicted : null, random);
         }
 
         return _norm is null ? x : _norm.Forward(x);
     }
 
     /// <summary>Carries the gradient of <see cref="ForwardPacked"/>'s embeddings into the tables.</summary>
-    public void BackwardEmbeddings(PackedSequences batch, Tensor embedded)
-    {
-        var tables = Tables;
-        Packed.EmbeddingSumBackward(tables, batch.Indices.Narrow(0, 0, tables.Length), embedded.Grad!, EmbeddingDropout, batch.Seed);
-    }
-
-    /// <summary>How likely each item row comes next, float [..., itemRows], not normalised: what stage 2 trains and prompts are drawn from.</summary>
-    /// <param name="hidden">float [..., d].</param>
-    public Tensor Logits(Tensor hidden) => Head is null ? hidden.MatMul(ItemTable.T) : Head.Forward(hidden);
+    public void BackwardEmbeddings(PackedSequences batch, Tensor embedded) => Packed.EmbeddingSumBackward(
+        Tables, batch.Indices, embedded.Grad!, SumDropout, batch.Seed);
 
     /// <summary>Drops the gradient of the padding row, which takes part in the sums of padded windows and is to stay as it is.</summary>
     public void FreezePadding()
@@ -200,16 +208,17 @@ internal sealed partial class RecGpt : Module
         ItemTable.Grad?.Select(0, 0).Zero_();
     }
 
-    private double EmbeddingDropout => _config.EmbeddingDropout ?? _config.Dropout;
+    // Dropped within the sum, where no norm comes between.
+    private double SumDropout => Training && _embeddingNorm is null ? _config.EmbeddingDropout ?? _config.Dropout : 0;
 
     // In the order of PackedSequences.Indices.
-    private Tensor[] Tables => _users is null
-        ? [_items.Weight, _positions.Weight, _segments.Weight]
-        : [_items.Weight, _positions.Weight, _segments.Weight, _users.Weight];
+    private Tensor[] Tables =>
+        _users is null ? [_items.Weight, _positions.Weight, _segments.Weight] : [_items.Weight, _positions.Weight, _segments.Weight, _users.Weight];
 
     private Tensor Run(Tensor items, Tensor users, Tensor? segments, bool lastOnly)
     {
-        var x = _dropout.Forward(Embed(items, users, segments));                                 // [B, T, d]
+        var x = Embed(items, users, segments);                                                   // [B, T, d]
+        x = _dropout.Forward(_embeddingNorm is null ? x : _embeddingNorm.Forward(x));
         var mask = _blocks[0].Mask(items);
         for (var i = 0; i < _blocks.Count; i++)
         {
@@ -238,16 +247,18 @@ internal sealed partial class RecGpt : Module
     /// <summary>One decoder block.</summary>
     private sealed class Block : Module
     {
-        private readonly RecGptConfig _config;
+        private readonly bool _preNorm;
         private readonly Attention _attention;
         private readonly FeedForward _feedForward;
         private readonly LayerNorm _norm1;
         private readonly LayerNorm _norm2;
         private readonly Dropout _dropout;
+        private readonly double _residualDropout;
 
         public Block(RecGptConfig config)
         {
-            _config = config;
+            _residualDropout = config.Dropout;
+            _preNorm = config.PreNorm;
             _attention = RegisterModule<Attention>("mha", config.Attention switch
             {
                 RecGptAttentionKind.CausalFlow => new CausalFlowAttention(config),
@@ -267,10 +278,10 @@ internal sealed partial class RecGpt : Module
         /// <param name="lastOnly">Compute only the last slot: the result is [B, 1, d].</param>
         public Tensor Forward(Tensor x, Tensor mask, bool lastOnly)
         {
-            var keys = _config.PreNorm ? _norm1.Forward(x) : x;
+            var keys = _preNorm ? _norm1.Forward(x) : x;
             var (query, sum) = lastOnly ? (Last(keys), Last(x)) : (keys, x);
             sum += _dropout.Forward(_attention.Forward(query, keys, mask));
-            if (_config.PreNorm)
+            if (_preNorm)
             {
                 return sum + _dropout.Forward(_feedForward.Forward(_norm2.Forward(sum)));
             }
@@ -281,21 +292,24 @@ internal sealed partial class RecGpt : Module
 
         /// <param name="x">float [N, d].</param>
         /// <param name="offsets">int64 [B + 1].</param>
+        /// <param name="slots">int64 [M]: the slots to compute; null = all. Every slot is seen by those after it.</param>
         /// <param name="random">Seeds of the dropout.</param>
-        public Tensor ForwardPacked(Tensor x, Tensor offsets, Random random)
+        /// <returns>float [M, d].</returns>
+        public Tensor ForwardPacked(Tensor x, Tensor offsets, Tensor? slots, Random random)
         {
-            var attention = (SoftmaxAttention)_attention;
-            if (_config.PreNorm)
+            var attended = _attention.ForwardPacked(_preNorm ? _norm1.Forward(x) : x, offsets, slots, random);
+            x = slots is null ? x : x.IndexSelect(0, slots);
+            if (_preNorm)
             {
-                x += Dropped(attention.ForwardPacked(_norm1.Forward(x), offsets, random));
-                return x + Dropped(_feedForward.Forward(_norm2.Forward(x)));
+                var sum = x + _dropout.Forward(attended);
+                return sum + _dropout.Forward(_feedForward.Forward(_norm2.Forward(sum)));
             }
 
-            var y = Packed.ResidualNorm(x, attention.ForwardPacked(x, offsets, random), _norm1, _config.Dropout, random.NextInt64());
-            return Packed.ResidualNorm(y, _feedForward.Forward(y), _norm2, _config.Dropout, random.NextInt64());
+            // Without dropout outside training, as the modules have it.
+            var p = Training ? _residualDropout : 0;
+            var y = Packed.ResidualNorm(x, attended, _norm1, p, random.NextInt64());
+            return Packed.ResidualNorm(y, _feedForward.Forward(y), _norm2, p, random.NextInt64());
         }
-
-        private Tensor Dropped(Tensor x) => _config.Dropout > 0 ? Functional.Dropout(x, _config.Dropout, training: true) : x;
 
         private static Tensor Last(Tensor x) => x.Narrow(1, x.Size(1) - 1, 1);
     }
@@ -303,6 +317,8 @@ internal sealed partial class RecGpt : Module
     /// <summary>What both kinds of attention share: projections and heads.</summary>
     private abstract class Attention : Module
     {
+        private readonly int _heads;
+        private readonly double _weightDropout;
         private readonly Linear _query;
         private readonly Linear _key;
         private readonly Linear _value;
@@ -310,7 +326,8 @@ internal sealed partial class RecGpt : Module
 
         protected Attention(RecGptConfig config)
         {
-            Heads = config.Heads;
+            _heads = config.Heads;
+            _weightDropout = config.AttentionDropout;
             _query = RegisterModule("query_projection", new Linear(config.Hidden, config.Hidden));
             _key = RegisterModule("key_projection", new Linear(config.Hidden, config.Hidden));
             _value = RegisterModule("value_projection", new Linear(config.Hidden, config.Hidden));
@@ -326,36 +343,38 @@ internal sealed partial class RecGpt : Module
         /// <param name="mask">From <see cref="Mask"/>.</param>
         /// <returns>float [B, Q, d].</returns>
         public Tensor Forward(Tensor query, Tensor x, Tensor mask) =>
-            Out(Context(query, x, mask).Transpose(1, 2).Reshape(query.Shape));
+            _out.Forward(Context(query, x, mask).Transpose(1, 2).Reshape(query.Shape));
+
+        /// <summary>Softmax attention of sequences without padding: see <see cref="Packs"/>.</summary>
+        /// <param name="x">float [N, d].</param>
+        /// <param name="offsets">int64 [B + 1].</param>
+        /// <param name="slots">int64 [M]: the slots wanted; null = all.</param>
+        /// <param name="random">Seeds of the dropout.</param>
+        /// <returns>float [M, d].</returns>
+        public Tensor ForwardPacked(Tensor x, Tensor offsets, Tensor? slots, Random random)
+        {
+            var context = Packed.Attention(
+                _query.Forward(x), _key.Forward(x), _value.Forward(x), offsets, _heads, Training ? _weightDropout : 0, random.NextInt64());
+            return _out.Forward(slots is null ? context : context.IndexSelect(0, slots));
+        }
 
         /// <summary>float [B, heads, Q, d/heads]; arguments as for <see cref="Forward"/>.</summary>
         protected abstract Tensor Context(Tensor query, Tensor x, Tensor mask);
 
-        protected int Heads { get; }
+        protected Tensor Queries(Tensor x) => Split(_query.Forward(x));
 
-        protected Tensor Queries(Tensor x) => _query.Forward(x);
+        protected Tensor Keys(Tensor x) => Split(_key.Forward(x));
 
-        protected Tensor Keys(Tensor x) => _key.Forward(x);
+        protected Tensor Values(Tensor x) => Split(_value.Forward(x));
 
-        protected Tensor Values(Tensor x) => _value.Forward(x);
-
-        protected Tensor Out(Tensor context) => _out.Forward(context);
-
-        /// <summary>[B, T, d] as [B, heads, T, d/heads].</summary>
-        protected Tensor Split(Tensor x) =>
-            x.View(x.Size(0), x.Size(1), Heads, x.Size(2) / Heads).Transpose(1, 2);
+        private Tensor Split(Tensor x) =>
+            x.View(x.Size(0), x.Size(1), _heads, x.Size(2) / _heads).Transpose(1, 2);
     }
 
     private sealed class SoftmaxAttention(RecGptConfig config) : Attention(config)
     {
         private readonly bool _paddedWindows = config.Legacy.PaddedWindows;
         private readonly double _dropout = config.AttentionDropout;
-
-        /// <param name="x">float [N, d].</param>
-        /// <param name="offsets">int64 [B + 1].</param>
-        /// <param name="random">Seeds of the dropout.</param>
-        public Tensor ForwardPacked(Tensor x, Tensor offsets, Random random) =>
-            Out(Packed.Attention(Queries(x), Keys(x), Values(x), offsets, Heads, _dropout, random.NextInt64()));
 
         /// <summary>bool [B, 1, T, T]: true where a key must not be seen.</summary>
         public override Tensor Mask(Tensor items)
@@ -368,13 +387,14 @@ internal sealed partial class RecGpt : Module
         protected override Tensor Context(Tensor query, Tensor x, Tensor mask)
         {
             var (Q, T) = (query.Size(1), x.Size(1));
-            var (q, k, v) = (Split(Queries(query)), Split(Keys(x)), Split(Values(x)));
+            var (q, k, v) = (Queries(query), Keys(x), Values(x));
             var hidden = mask.Narrow(2, T - Q, Q);                                                // [B, 1, Q, T]
             var scores = q.MatMul(k.Transpose(-1, -2)) * (1 / Math.Sqrt(q.Size(-1)));          // [B, heads, Q, T]
             // A finite low value instead of -inf: a padded slot sees no key at all, and its softmax must not become NaN.
             var weights = scores.MaskedFill(hidden, -1e9).Softmax(-1);
             // Where padding stands between items, a slot that sees nothing counts: its context is zero.
-            return (_paddedWindows ? weights.MaskedFill(hidden, 0) : weights).MatMul(v);
+            weights = _paddedWindows ? weights.MaskedFill(hidden, 0) : weights;
+            return (Training && _dropout > 0 ? Functional.Dropout(weights, _dropout, training: true) : weights).MatMul(v);
         }
     }
 

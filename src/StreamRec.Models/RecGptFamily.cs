@@ -16,6 +16,32 @@ public enum RecGptLossKind
     BinaryCrossEntropy,
 }
 
+/// <summary>Which items of a history are predicted from what.</summary>
+public enum RecGptTargets
+{
+    /// <summary>Every item at the slot before it, a history in one window: one pass of the decoder for all of them.</summary>
+    AllPositions,
+
+    /// <summary>
+    /// Every item at the end of a window of its own, as when lists are made: several times the work, and better, because the slots
+    /// before the newest need not predict anything themselves.
+    /// </summary>
+    Prefixes,
+}
+
+/// <summary>How Adam's step size falls over a stage.</summary>
+public enum LearningRateDecay
+{
+    /// <summary>It stays.</summary>
+    None,
+
+    /// <summary>By the same amount each step.</summary>
+    Linear,
+
+    /// <summary>As half a cosine.</summary>
+    Cosine,
+}
+
 /// <summary>One stage of a recipe.</summary>
 public sealed record RecGptStage
 {
@@ -24,8 +50,8 @@ public sealed record RecGptStage
 
     public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
 
-    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
-    public double LabelSmoothing { get; init; }
+    /// <summary>What is predicted; prompts need <see cref="RecGptTargets.AllPositions"/>.</summary>
+    public RecGptTargets Targets { get; init; } = RecGptTargets.AllPositions;
 
     /// <summary>Adam's step size, in (0, 1].</summary>
     public double LearningRate { get; init; } = 1e-3;
@@ -41,6 +67,21 @@ public sealed record RecGptStage
 
     /// <summary>Histories in one step, 1 to 1,000,000.</summary>
     public int BatchSize { get; init; } = 128;
+
+    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Largest norm of all gradients together, 0 to 1e6; 0 = no bound.</summary>
+    public double GradientClip { get; init; }
+
+    /// <summary>Steps over which the step size grows from 0, 0 to 1,000,000.</summary>
+    public int WarmUpSteps { get; init; }
+
+    /// <summary>How the step size falls after that, to 0 at the end of <see cref="Epochs"/>.</summary>
+    public LearningRateDecay Decay { get; init; } = LearningRateDecay.None;
+
+    /// <summary>Weight of the past in the running mean of the weights that the model answers with and is saved with, in [0, 1); 0 = no mean.</summary>
+    public double Averaging { get; init; }
 
     public RecGptPromptOptions Prompts { get; init; } = new();
 }
@@ -86,9 +127,9 @@ public sealed record RecGptRecipe
         Check("model.feedForward", m.FeedForward, 8, 16384);
         Check("model.maxLength", m.MaxLength, 2, 4096);
         Check("model.dropout", m.Dropout, 0, 0.99);
-        // Only training without padding drops attention weights.
-        Check("model.attentionDropout", m.AttentionDropout, 0, RecGpt.Packs(m) ? 0.99 : 0);
         Check("model.embeddingDropout", m.EmbeddingDropout ?? 0, 0, 0.99);
+        // Flow attention has no weights to drop.
+        Check("model.attentionDropout", m.AttentionDropout, 0, m.Attention == RecGptAttentionKind.Softmax ? 0.99 : 0);
         Check("model.userDropout", m.UserDropout, 0, 1);
         Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
         Check("recall.n", recipe.Recall.N ?? 0, 0, RecGptRecall.MaxSecond);
@@ -97,12 +138,20 @@ public sealed record RecGptRecipe
         Check("the number of stages", recipe.Stages.Count, 1, 16);
         foreach (var (i, stage) in recipe.Stages.Index())
         {
-            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, 0.5);
             Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
             Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
             Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
             Check($"stages[{i}].patience", stage.Patience, 0, 100_000);
             Check($"stages[{i}].batchSize", stage.BatchSize, 1, 1_000_000);
+            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, 0.5);
+            Check($"stages[{i}].gradientClip", stage.GradientClip, 0, 1e6);
+            Check($"stages[{i}].warmUpSteps", stage.WarmUpSteps, 0, 1_000_000);
+            Check($"stages[{i}].averaging", stage.Averaging, 0, 0.999999);
+            if (stage.Targets == RecGptTargets.Prefixes && stage.Prompts.Mode != RecGptPromptMode.None)
+            {
+                throw new ArgumentException($"stages[{i}].targets is prefixes; with prompts it must be all-positions.");
+            }
+
             Check($"stages[{i}].prompts.count", stage.Prompts.Count, 0, Math.Min(6, m.MaxLength - 1));
         }
 

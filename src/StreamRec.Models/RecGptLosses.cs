@@ -36,7 +36,7 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
         }
 
         using var scope = TensorScope.Enter();
-        var loss = TableLoss.Sampled(hidden, itemTable, targets, Tensor.From<long>(negatives, negatives.Length), out var gradient);
+        var loss = TableLoss.Sampled(hidden, itemTable, targets, Tensor.From(negatives), out var gradient);
         hidden.Backward(gradient);
         return loss;
     }
@@ -51,7 +51,7 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
 }
 
 /// <summary>Cross-entropy of the softmax over all items.</summary>
-/// <param name="smoothing">Share of the target that is spread over all items, in [0, 1).</param>
+/// <param name="smoothing">Share of a target that is spread over all items, in [0, 1).</param>
 internal sealed class FullSoftmaxLoss(double smoothing) : IRecGptLoss
 {
     public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)

@@ -98,6 +98,11 @@ internal class RecGptModel : ITwoStepRecall
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>Called before the weights are read for answers: a model in training brings them into the form that it would be saved with.</summary>
+    protected virtual void Settle()
+    {
+    }
+
     /// <summary>Ranks rows for windows of rows: what serving and golden inputs share.</summary>
     /// <param name="windows">Windows; empty ones are skipped.</param>
     /// <param name="bias">By row: 0 = may be in a list, negative infinity = may not.</param>
@@ -192,6 +197,7 @@ internal class RecGptModel : ITwoStepRecall
     private void Score(
         RowWindow[] windows, float[] bias, Func<int, int> rowOfMasked, bool bothSteps, Action<int, float[], float[]> scored)
     {
+        Settle();
         var first = new float[Items.Rows];
         var second = bothSteps ? new float[Items.Rows] : [];
         var evidence = EvidenceWeight == 0 ? [] : new float[Items.Rows];

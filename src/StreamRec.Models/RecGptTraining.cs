@@ -11,7 +11,9 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private const string StateFile = "state.safetensors";
     private const string WeightsPrefix = "weights.";
     private const string OptimizerPrefix = "optimizer.";
+    private const string AveragePrefix = "average.";
     private const string StepsName = "steps";
+    private const string StageStepsName = "stage.steps";
     private const string StageName = "stage";
 
     private readonly RecGptRecipe _recipe;
@@ -21,6 +23,10 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private int _stage;
     private IRecGptLoss _loss;
     private Adam _optimizer;
+    private WeightAverage? _average;
+
+    // Steps of the running stage.
+    private long _stageSteps;
 
     // Steps made since the model was created: with the seed it gives the randomness of the next one.
     private long _steps;
@@ -34,7 +40,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _seed = seed;
         _random = new Random(seed);
         Stages = [.. recipe.Stages.Select(stage => new TrainingStage(stage.Name, stage.Epochs, stage.Patience, stage.BatchSize))];
-        (_loss, _optimizer) = Begin(0);
+        (_loss, _optimizer, _average) = Begin(0);
     }
 
     /// <inheritdoc/>
@@ -45,9 +51,12 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     /// <inheritdoc/>
     public void BeginStage(int stage)
     {
+        // A stage begins with the weights that the one before would be saved with.
+        Settle();
         var begun = Begin(stage);
         _optimizer.Dispose();
-        (_stage, (_loss, _optimizer)) = (stage, begun);
+        _average?.Dispose();
+        (_stage, _stageSteps, (_loss, _optimizer, _average)) = (stage, 0, begun);
     }
 
     /// <inheritdoc/>
@@ -71,6 +80,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     public void SaveState(string directory)
     {
         using var scope = TensorScope.Enter();
+        _optimizer.CatchUp();
+        _average?.Leave();
         SafeTensorsFile.Write(Path.Combine(directory, StateFile), State());
     }
 
@@ -91,7 +102,9 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             BeginStage((int)state[StageName].Item<long>());
             Network.LoadStateDict(Under(WeightsPrefix));
             _optimizer.LoadStateDict(Under(OptimizerPrefix));
+            _average?.LoadStateDict(Under(AveragePrefix));
             _steps = state[StepsName].Item<long>();
+            _stageSteps = state[StageStepsName].Item<long>();
         }
         catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException)
         {
@@ -112,27 +125,39 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         TorchRandom.ManualSeed(_random.NextInt64());
         _steps++;
         var windows = batch.Select(Window).OfType<TrainingWindow>().ToArray();
+        if (Stage.Targets == RecGptTargets.Prefixes)
+        {
+            windows = [.. windows.SelectMany(Prefixes)];
+        }
+
         if (windows.Length == 0)
         {
             return 0;
         }
 
-        windows = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
-        var loss = RecGpt.Packs(Config) ? BackwardPacked(windows) : BackwardPadded(windows);
-        if (!double.IsFinite(loss))
+        _average?.Leave();
+        if (Network is { Packs: true, UserTable: { } users })
         {
-            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
+            _optimizer.Prepare(users, [.. windows.Select(window => (long)window.User)]);
         }
 
-        _optimizer.Step();
-        _optimizer.ZeroGrad();
-        return loss;
+        var prompted = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
+        Network.Train(true);
+        try
+        {
+            return Step(prompted);
+        }
+        finally
+        {
+            Network.Train(false);
+        }
     }
 
     /// <inheritdoc/>
     public CheckpointContent Save(string directory, IReadOnlyList<UserHistory> goldenHistories)
     {
         using var scope = TensorScope.Enter();
+        Settle();
         SafeTensorsFile.Write(
             Path.Combine(directory, RecGptFamily.WeightsFile),
             Network.StateDict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)));
@@ -150,15 +175,24 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
     }
 
+    /// <inheritdoc/>
+    protected override void Settle()
+    {
+        _optimizer.CatchUp();
+        _average?.Enter();
+    }
+
     private IEnumerable<(string Name, Tensor Tensor)> State() =>
     [
         .. Network.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
         .. _optimizer.StateDict().Select(pair => (OptimizerPrefix + pair.Key, pair.Value)),
+        .. (_average?.StateDict() ?? new Dictionary<string, Tensor>()).Select(pair => (AveragePrefix + pair.Key, pair.Value)),
         (StepsName, Tensor.Full([], _steps, ScalarType.Int64)),
+        (StageStepsName, Tensor.Full([], _stageSteps, ScalarType.Int64)),
         (StageName, Tensor.Full([], _stage, ScalarType.Int64)),
     ];
 
-    private (IRecGptLoss Loss, Adam Optimizer) Begin(int index)
+    private (IRecGptLoss Loss, Adam Optimizer, WeightAverage? Average) Begin(int index)
     {
         var stage = _recipe.Stages[index];
         IRecGptLoss loss = stage.Loss switch
@@ -167,7 +201,14 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             _ when Network.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
             _ => new FullSoftmaxLoss(stage.LabelSmoothing),
         };
-        return (loss, new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay));
+        var optimizer = new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay);
+        // A batch reads few users. A mean of the weights needs every row after every step.
+        if (Network is { Packs: true, UserTable: { } users } && stage.Averaging == 0)
+        {
+            optimizer.StepByRows(users);
+        }
+
+        return (loss, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
     }
 
     // Items that the model does not know are skipped; null when less than one input with its target is left.
@@ -189,6 +230,11 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         return rows.Count < 2 ? null : new TrainingWindow(UserRow(history.UserId), [.. rows[..^1]], [.. rows[1..]], null, Shown(history, places));
     }
 
+    // One window for each target, with everything before it.
+    private static IEnumerable<TrainingWindow> Prefixes(TrainingWindow window) =>
+        Enumerable.Range(1, window.Items.Length).Select(length => new TrainingWindow(
+            window.User, window.Items[..length], [.. new int[length - 1], window.Targets[length - 1]], null, window.Shown?[..length]));
+
     // What was shown between the items at these places and never taken, for each place but the last; null when there is nothing.
     private int[][]? Shown(UserHistory history, List<int> places)
     {
@@ -207,17 +253,36 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             shown.Where(impression => impression.After > from && impression.After <= to).Select(impression => impression.Row).ToArray())];
     }
 
-    private double BackwardPacked(TrainingWindow[] windows)
+    private double Step(TrainingWindow[] windows)
     {
-        var batch = PackedSequences.Of(windows, Config.MaxLength, _random.NextInt64(), out var targets);
-        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [N, d]
-        if (windows.Any(w => w.Targets.Contains(0)))
+        var loss = Network.Packs ? BackwardPacked(windows) : BackwardPadded(windows);
+        if (!double.IsFinite(loss))
         {
-            var predicted = targets.Ne(0);
-            (hidden, targets) = (hidden[predicted], targets[predicted]);
+            throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
         }
 
-        var loss = _loss.Backward(hidden, targets, Network.ItemTable, _random, Refused(windows));
+        if (Config.Legacy.PaddedWindows)
+        {
+            Network.FreezePadding();
+        }
+
+        if (Stage.GradientClip > 0)
+        {
+            GradientClip.ByNorm(Network.Parameters(), Stage.GradientClip);
+        }
+
+        _optimizer.LearningRate = Stage.LearningRate * Schedule(_stageSteps++);
+        _optimizer.Step();
+        _optimizer.ZeroGrad();
+        _average?.Update();
+        return loss;
+    }
+
+    private double BackwardPacked(TrainingWindow[] windows)
+    {
+        var batch = PackedSequences.Of(windows, Config.MaxLength, Network.UserTable is not null, _random.NextInt64());
+        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [M, d]
+        var loss = _loss.Backward(hidden, batch.Targets, Network.ItemTable, _random, Refused(windows));
         Network.BackwardEmbeddings(batch, embedded);
         return loss;
     }
@@ -227,25 +292,31 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         var length = Config.Legacy.PaddedWindows ? Config.MaxLength : windows.Max(w => w.Items.Length);
         var items = SlotBatch.Pad([.. windows.Select(w => w.Items)], length);
         var users = Tensor.From<long>([.. windows.Select(w => (long)w.User)]);
-        var segments = SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
+        var segments = windows.All(w => w.Segments is null)
+            ? null
+            : SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
         var targets = SlotBatch.Pad([.. windows.Select(w => w.Targets)], length);
         var predicted = targets.Ne(0);
-        Network.Train(true);
-        try
-        {
-            var hidden = Network.Forward(items, users, segments)[predicted];                      // [N, d]
-            var loss = _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
-            if (Config.Legacy.PaddedWindows)
-            {
-                Network.FreezePadding();
-            }
+        var hidden = Network.Forward(items, users, segments)[predicted];                          // [N, d]
+        return _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
+    }
 
-            return loss;
-        }
-        finally
+    /// <summary>Factor of the step size in a step of the stage, counted from 0.</summary>
+    private double Schedule(long step)
+    {
+        if (step < Stage.WarmUpSteps)
         {
-            Network.Train(false);
+            return (step + 1.0) / Stage.WarmUpSteps;
         }
+
+        var steps = Math.Max(1.0, (double)Stage.Epochs * ((Users.Rows - 2 + Stage.BatchSize) / Stage.BatchSize) - Stage.WarmUpSteps);
+        var share = Math.Min(1, (step - Stage.WarmUpSteps) / steps);
+        return Stage.Decay switch
+        {
+            LearningRateDecay.Linear => 1 - share,
+            LearningRateDecay.Cosine => (1 + Math.Cos(Math.PI * share)) / 2,
+            _ => 1,
+        };
     }
 
     // For each predicted position the newest item that was shown there and not taken, 0 = none; empty when there are none at all.

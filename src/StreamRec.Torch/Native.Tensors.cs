@@ -116,6 +116,19 @@ internal static partial class Native
         int count, in AdamSettings settings, out nint error);
 
     [LibraryImport(Library)]
+    internal static partial int sr_adam_step_factors(
+        in AdamSettings settings, long number, out StepFactors factors, out nint error);
+
+    [LibraryImport(Library)]
+    internal static partial int sr_adam_rows(
+        TensorHandle parameter, TensorHandle first, TensorHandle second, Span<long> done, ReadOnlySpan<long> rows, long count,
+        ReadOnlySpan<StepFactors> history, long start, long until, int withGradient, out nint error);
+
+    [LibraryImport(Library)]
+    internal static partial int sr_average(
+        ReadOnlySpan<nint> parameters, ReadOnlySpan<nint> averages, int count, double decay, out nint error);
+
+    [LibraryImport(Library)]
     internal static partial int sr_zero_grad(ReadOnlySpan<nint> parameters, int count, out nint error);
 
     [LibraryImport(Library)]

@@ -8,7 +8,7 @@ namespace StreamRec.Torch;
 /// gradient is left alone and its step count stands still. One native call makes a step: a fused loop over contiguous
 /// float32 CPU elements, ATen operations otherwise. Not thread-safe.
 /// </remarks>
-public abstract class Optimizer : IDisposable
+public abstract partial class Optimizer : IDisposable
 {
     private readonly string[] _names;
     private readonly Tensor[] _parameters;
@@ -48,20 +48,26 @@ public abstract class Optimizer : IDisposable
     public void Step()
     {
         EnsureState();
-        using var parameters = new TensorHandles(_parameters);
-        using var first = new TensorHandles(_first);
-        using var second = new TensorHandles(_second);
+        var whole = Whole();
+        using var parameters = new TensorHandles([.. whole.Select(i => _parameters[i])]);
+        using var first = new TensorHandles([.. whole.Select(i => _first[i])]);
+        using var second = new TensorHandles([.. whole.Select(i => _second[i])]);
+        long[] steps = [.. whole.Select(i => _steps[i])];
         var settings = new AdamSettings(LearningRate, Beta1, Beta2, Eps, WeightDecay, Decoupled ? 1 : 0);
         var status = Native.sr_adam_step(
-            parameters.Native, first.Native, second.Native, _steps, _parameters.Length, in settings, out var error);
+            parameters.Native, first.Native, second.Native, steps, steps.Length, in settings, out var error);
         Native.Check(status, error);
+        foreach (var (place, i) in whole.Index())
+            _steps[i] = steps[place];
+        StepRows(settings);
     }
 
-    /// <summary>Drops the gradients.</summary>
+    /// <summary>Drops the gradients; those of tables stepped by rows are zero after a step and stay.</summary>
     public void ZeroGrad()
     {
-        using var parameters = new TensorHandles(_parameters);
-        Native.Check(Native.sr_zero_grad(parameters.Native, _parameters.Length, out var error), error);
+        var whole = Whole();
+        using var parameters = new TensorHandles([.. whole.Select(i => _parameters[i])]);
+        Native.Check(Native.sr_zero_grad(parameters.Native, whole.Length, out var error), error);
     }
 
     /// <summary>
@@ -71,6 +77,7 @@ public abstract class Optimizer : IDisposable
     public IReadOnlyDictionary<string, Tensor> StateDict()
     {
         EnsureState();
+        CatchUp();
         var state = new OrderedDictionary<string, Tensor>();
         for (var i = 0; i < _names.Length; i++)
         {
@@ -102,6 +109,13 @@ public abstract class Optimizer : IDisposable
         }
 
         steps.CopyTo(_steps, 0);
+        foreach (var rows in _byRows.Values)
+        {
+            Array.Fill(rows.Done, _steps[rows.Index]);
+            rows.Start = _steps[rows.Index];
+            rows.History.Clear();
+            rows.Prepared.Clear();
+        }
     }
 
     public void Dispose()
@@ -110,6 +124,9 @@ public abstract class Optimizer : IDisposable
             tensor.Dispose();
         GC.SuppressFinalize(this);
     }
+
+    // Parameters that are stepped as wholes.
+    private int[] Whole() => [.. Enumerable.Range(0, _parameters.Length).Where(i => !_byRows.ContainsKey(_parameters[i]))];
 
     private static Tensor Find(IReadOnlyDictionary<string, Tensor> state, string name, long[] shape)
     {

@@ -30,6 +30,9 @@ internal sealed record FitState
     /// <summary>The stage's best validation NDCG@10; -1 = none yet.</summary>
     public double Best { get; init; } = -1;
 
+    /// <summary>The pass with it, from 1.</summary>
+    public int BestEpoch { get; init; }
+
     /// <summary>Passes since the best one.</summary>
     public int Since { get; init; }
 

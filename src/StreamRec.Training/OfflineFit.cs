@@ -60,6 +60,12 @@ public sealed class OfflineFit(IModelFamily family, JsonElement recipe, ModelCon
     /// <summary>Told after each pass.</summary>
     public Action<EpochReport>? Report { get; init; }
 
+    /// <summary>
+    /// Given the model with a stage's best weights, before the next stage begins, and the pass that they come from; it may ask the model and
+    /// must not change it. Called at least once for each stage, also where a run is killed right after it.
+    /// </summary>
+    public Action<ITrainableModel, int, int>? StageEnded { get; init; }
+
     /// <summary>Told after each step.</summary>
     public IProgress<FitProgress>? Progress { get; init; }
 
@@ -127,6 +133,7 @@ public sealed class OfflineFit(IModelFamily family, JsonElement recipe, ModelCon
                 Tokens = 0,
                 TokensBefore = 0,
                 Best = better ? metrics!.Ndcg(10) : at.Best,
+                BestEpoch = better ? at.Epoch + 1 : at.BestEpoch,
                 Since = better ? 0 : at.Since + 1,
             };
             if (better || StateDirectory is not null)
@@ -142,6 +149,7 @@ public sealed class OfflineFit(IModelFamily family, JsonElement recipe, ModelCon
             model.LoadState(states.PathOf(at.BestModel));
         }
 
+        StageEnded?.Invoke(model, at.Stage, at.BestModel is null ? at.Epoch : at.BestEpoch);
         if (at.Stage + 1 < model.Stages.Count)
         {
             model.BeginStage(at.Stage + 1);

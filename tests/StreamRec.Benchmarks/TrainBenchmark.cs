@@ -73,7 +73,7 @@ internal static class TrainBenchmark
         }
 
         var split = new Histories(users, []).SplitLast(heldOut: 2, target: 2);
-        var recipe = JsonSerializer.SerializeToElement(new { loss = loss == "ce" ? "full-softmax" : "binary-cross-entropy" });
+        var recipe = JsonSerializer.SerializeToElement(new { stages = new[] { new { loss = loss == "ce" ? "full-softmax" : "binary-cross-entropy" } } });
         var vocabulary = new TrainingVocabulary([.. Enumerable.Range(0, catalogue.Count)], [.. split.Train.Select(user => user.UserId)]);
         using var model = new RecGptFamily().Create(recipe, vocabulary, null, new ModelContext(catalogue, NoEvidence.Instance), seed);
         var tokens = split.Train.Sum(user => Math.Min(user.Items.Length, 51) - 1);

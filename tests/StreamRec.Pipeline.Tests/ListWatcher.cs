@@ -130,9 +130,9 @@ internal sealed class ListWatcher : IDisposable
             }
 
             // One model computes a list, or transitions begin and popularity ends it.
-            var expected = list.Fallback is null ? item.Source == list.Model?.Family
+            var fits = list.Fallback is null ? item.Source == list.Model?.Family
                 : item.Source == "popularity" || (item.Source == "transitions" && (i == 0 || list.Items[i - 1].Source == "transitions"));
-            if (!expected)
+            if (!fits)
             {
                 Fault($"{list.UserId}: list {list.Sequence} by {list.Model} with fallback {list.Fallback} has {item}");
             }

@@ -45,6 +45,63 @@ public sealed class OptimizerTests
             pair => Assert.InRange(pair.First - pair.Second, -tolerance, tolerance));
     }
 
+    [Theory]
+    [InlineData(false, 0)]
+    [InlineData(false, 0.1)]
+    [InlineData(true, 0.1)]
+    public void A_table_stepped_by_rows_is_bit_for_bit_the_one_stepped_as_a_whole(bool decoupled, double weightDecay)
+    {
+        using var scope = TensorScope.Enter();
+        var start = Tensor.From([.. Nd.Random([7, 19], -1, 1, 4).Data.Select(x => (float)x)], 7, 19);
+        var (whole, byRows) = (start.Clone(), start.Clone());
+        using var first = Make(whole);
+        using var second = Make(byRows);
+        second.StepByRows(byRows);
+        var random = new Random(5);
+        for (var step = 0; step < 40; step++)
+        {
+            first.LearningRate = second.LearningRate = 0.01 * (1 + (step % 5));
+            long[] rows = [random.NextInt64(6), random.NextInt64(6)];
+            var gradient = Tensor.Zeros([7, 19]);
+            gradient.IndexAdd_(0, Tensor.From(rows), Tensor.From([.. Nd.Random([2, 19], -1, 1, step).Data.Select(x => (float)x)], 2, 19));
+            whole.Grad = gradient;
+            second.Prepare(byRows, rows);
+            Assert.Equal(whole.IndexSelect(0, Tensor.From(rows)).ToArray<float>(), byRows.IndexSelect(0, Tensor.From(rows)).ToArray<float>());
+            byRows.Grad = gradient.Clone();
+            first.Step();
+            second.Step();
+            if (step == 20)
+                second.CatchUp();
+        }
+
+        second.CatchUp();
+
+        Assert.Equal(whole.ToArray<float>(), byRows.ToArray<float>());
+        foreach (var (name, tensor) in first.StateDict().Where(pair => !pair.Key.StartsWith("step", StringComparison.Ordinal)))
+            Assert.Equal(tensor.ToArray<float>(), second.StateDict()[name].ToArray<float>());
+
+        Optimizer Make(Tensor table) => decoupled ? new AdamW([table], weightDecay: weightDecay) : new Adam([table], weightDecay: weightDecay);
+    }
+
+    [Fact]
+    public void A_mean_of_weights_stands_in_for_them_and_gives_them_back()
+    {
+        using var scope = TensorScope.Enter();
+        var parameter = Tensor.Zeros([2]);
+        using var average = new WeightAverage([("p", parameter)], 0.5);
+        parameter.Fill_(1);
+        average.Update();
+        parameter.Fill_(3);
+        average.Update();
+
+        average.Enter();
+        // The past weighs 2/11, then 3/12.
+        Assert.Equal((0.25 * 9 / 11) + (0.75 * 3), parameter.ToArray<float>()[0], 1e-6);
+        average.Leave();
+
+        Assert.Equal([3f, 3], parameter.ToArray<float>());
+    }
+
     [Fact]
     public void A_parameter_without_a_gradient_stays_as_it_is()
     {

@@ -20,6 +20,31 @@ public sealed class RankingMetricsTests
         Assert.Equal((1 + 0.5) / 5, metrics.Ndcg(5), 12);
         Assert.Equal((1 + 0.5 + (1.0 / 3)) / 5, metrics.Ndcg(10), 12);
         Assert.Equal((1 + 0.5 + (1.0 / 3) + 0.25) / 5, metrics.Ndcg(20), 12);
+        Assert.Equal((1 + (1.0 / 3)) / 5, metrics.Mrr(5), 12);
+        Assert.Equal((1 + (1.0 / 3) + (1.0 / 7)) / 5, metrics.Mrr(10), 12);
+        Assert.Equal((1 + (1.0 / 3) + (1.0 / 7) + (1.0 / 15)) / 5, metrics.Mrr(20), 12);
+        Assert.Equal([1, 3, 7, 15, 0], metrics.Ranks);
+    }
+
+    [Fact]
+    public void A_rank_below_the_depth_counts_as_not_found_and_no_case_is_worth_nothing()
+    {
+        var metrics = new RankingMetrics();
+        Assert.Equal(0, metrics.Ndcg(10));
+
+        metrics.Add(21);
+
+        Assert.Equal([0], metrics.Ranks);
+        Assert.Equal((1, 0.0), (metrics.Cases, metrics.HitRate(20)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => metrics.Add(-1));
+    }
+
+    [Fact]
+    public void A_figure_is_found_by_its_name()
+    {
+        Assert.All(RankingFigure.All, figure => Assert.Equal(figure, RankingFigure.Parse(figure.Name)));
+        Assert.Equal(["hr@5", "ndcg@5", "mrr@5"], RankingFigure.All.Take(3).Select(figure => figure.Name));
+        Assert.Contains("'map@10'", Assert.Throws<ArgumentException>(() => RankingFigure.Parse("map@10")).Message, StringComparison.Ordinal);
     }
 
     [Fact]

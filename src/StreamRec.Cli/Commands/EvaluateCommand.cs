@@ -1,23 +1,36 @@
 using System.CommandLine;
-using System.Globalization;
+using StreamRec.Cli.Drawing;
 using StreamRec.Domain;
 using StreamRec.Inference;
-using StreamRec.Server;
 using StreamRec.Torch;
 using StreamRec.Training;
 using StreamRec.Training.Evaluation;
+using StreamRec.Training.Experiments;
 
 namespace StreamRec.Cli.Commands;
 
-/// <summary><c>streamrec evaluate</c>: full ranking of each user's last item, beside popularity.</summary>
+/// <summary><c>streamrec evaluate</c>: full ranking of each user's last item, beside the baselines; with <c>--table</c> a table of experiments.</summary>
 internal static class EvaluateCommand
 {
     public static Command Create()
     {
         var model = new Argument<string?>("model") { Description = "Version, for example recgpt@3 (default: the champion, else the newest).", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("evaluate", "Rank each user's last item against the whole catalogue (strict protocol: models of 'train' have not seen the last two).") { model };
+        var protocol = new Option<Protocol>("--protocol") { Description = "What baselines are fitted on: strict = all but the last two items, as models of 'train'; online = all but the last." };
+        var unmasked = new Option<bool>("--unmasked") { Description = "Leave items of the history in the lists: for people who come back to the same items." };
+        var breakdown = new Option<bool>("--breakdown") { Description = "NDCG@10 by length of the history and by popularity of the target, too." };
+        var svg = new Option<string?>("--svg") { Description = "Also draw the figures into this SVG file." };
+        var command = new Command("evaluate", "Rank each user's last item against the whole catalogue, beside the baselines; or run a table of experiments.")
+        {
+            model, protocol, unmasked, breakdown, svg,
+        };
+        var table = new TableOptions(command);
         command.SetAction(async (result, cancellationToken) =>
         {
+            if (table.Read(result, result.GetValue(svg)) is { } experiments)
+            {
+                return await TableEvaluation.RunAsync(experiments, cancellationToken);
+            }
+
             var options = Settings.Read(result);
             using var logs = Settings.Logs(result);
             TorchRuntime.SetThreads(1);
@@ -26,27 +39,41 @@ internal static class EvaluateCommand
                 ? ModelRegistry.Parse(name)
                 : data.Models.Champion ?? Newest(data.Registry)
                     ?? throw new InvalidOperationException("There is no checkpoint to evaluate; make one with 'streamrec train'.");
-            var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(heldOut: 2, target: 1);
-            var evidence = Pipeline.CountTransitions(data.Registry.ReadManifest(version).Config, data.Journal.Catalogue)(split.Train);
-            using var loaded = data.Models.Load(version, evidence);
-            var ours = await Output.WithProgressAsync("evaluating", split.Test.Count, "users", report => Task.Run(
-                () => Evaluator.Evaluate(loaded, split.Test, new Progress(report), cancellationToken), cancellationToken));
-            var popularity = Evaluator.EvaluatePopularity(split.Train, split.Test);
+            var strict = result.GetValue(protocol) == Protocol.Strict;
+            var masked = !result.GetValue(unmasked);
+            var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(strict ? 2 : 1, target: 1);
+            using var loaded = data.Load(version, split.Train);
+            var models = new List<Judged> { await Judged.OfAsync(version.ToString(), loaded, split, data.Journal.Catalogue.Count, masked, cancellationToken) };
+            foreach (var baseline in Baselines.Of(split.Train, data.Journal.Catalogue.Count))
+            {
+                models.Add(await Judged.OfAsync(baseline.Version.Family, baseline, split, data.Journal.Catalogue.Count, masked, cancellationToken));
+            }
+
+            var groups = result.GetValue(breakdown) ? Breakdown.Of(split.Train, split.Test) : null;
+            var conditions = $"{models[0].Metrics.Cases:N0} users, {(strict ? "strict" : "online")} protocol, full ranking, items of the history {(masked ? "masked" : "not masked")}.";
             if (Settings.AsJson(result))
             {
-                Output.WriteJson(new
-                {
-                    Model = version.ToString(),
-                    ours.Cases,
-                    Metrics = ours.Named().ToDictionary(),
-                    Popularity = popularity.Named().ToDictionary(),
-                });
+                WriteJson(version, models, groups, strict, masked);
             }
             else
             {
-                var names = ours.Named().Select(pair => pair.Key.ToUpperInvariant()).ToList();
-                Output.WriteTable(["", .. names], [Row(version.ToString(), ours), Row("popularity", popularity)]);
-                Console.WriteLine($"{ours.Cases:N0} users, strict protocol, full ranking, items of the history masked.");
+                Judged.WriteTable(models);
+                Console.WriteLine(conditions);
+            }
+
+            var charts = new List<BarChart> { Judged.Bars($"{version}: {conditions}", models) };
+            if (groups is not null && models[0].Metrics.Cases > 0)
+            {
+                charts.AddRange(Judged.Bars(groups, [.. models.Select(m => (m.Name, m.Metrics.Ranks))]));
+                if (!Settings.AsJson(result))
+                {
+                    TerminalChart.Write(charts[1..]);
+                }
+            }
+
+            if (result.GetValue(svg) is { } file)
+            {
+                await File.WriteAllTextAsync(file, SvgChart.Render(charts, []), cancellationToken);
             }
 
             return ExitCode.Success;
@@ -54,13 +81,25 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static ModelVersion? Newest(ModelRegistry registry) => registry.List() is { Count: > 0 } versions ? versions[^1] : null;
-
-    private static List<string> Row(string name, RankingMetrics metrics) =>
-        [name, .. metrics.Named().Select(pair => pair.Value.ToString("F4", CultureInfo.InvariantCulture))];
-
-    private sealed class Progress(Action<double> report) : IProgress<int>
+    private static void WriteJson(ModelVersion version, List<Judged> models, Breakdown? groups, bool strict, bool masked) => Output.WriteJson(new
     {
-        public void Report(int value) => report(value);
-    }
+        Model = version.ToString(),
+        models[0].Metrics.Cases,
+        Protocol = strict ? "strict" : "online",
+        Masked = masked,
+        Metrics = models[0].Named,
+        models[0].Intervals,
+        Popularity = models[1].Named,
+        Baselines = models.Skip(1).ToDictionary(m => m.Name, m => new { Metrics = m.Named, m.Intervals }),
+        Breakdown = groups is null ? null : models.ToDictionary(m => m.Name, m => new
+        {
+            Length = Groups(groups.ByLength(m.Metrics.Ranks)),
+            Popularity = Groups(groups.ByPopularity(m.Metrics.Ranks)),
+        }),
+    });
+
+    private static Dictionary<string, object> Groups(IReadOnlyList<CaseGroup> groups) =>
+        groups.ToDictionary(group => group.Name, group => (object)new { group.Metrics.Cases, Metrics = group.Metrics.Named().ToDictionary() });
+
+    private static ModelVersion? Newest(ModelRegistry registry) => registry.List() is { Count: > 0 } versions ? versions[^1] : null;
 }

@@ -18,9 +18,8 @@ struct sr_adam
     int64_t decoupled;
 };
 
-namespace
-{
-struct Step
+/// What Adam's formula needs of a step; layout: StepFactors in Optimizer.Rows.cs.
+struct sr_step
 {
     float decay;    // factor on the parameter, 1 unless decoupled
     float coupled;  // factor of the parameter in the gradient, 0 when decoupled
@@ -29,6 +28,25 @@ struct Step
     float root;     // sqrt(1 - beta2^t)
     float eps;
 };
+
+namespace
+{
+sr_step step_of(const sr_adam& o, int64_t number)
+{
+    const auto t = static_cast<double>(number);
+    const bool decoupled = o.decoupled != 0;
+    sr_step s;
+    s.decay = static_cast<float>(decoupled ? 1 - o.learning_rate * o.weight_decay : 1);
+    s.coupled = static_cast<float>(decoupled ? 0 : o.weight_decay);
+    s.beta1 = static_cast<float>(o.beta1);
+    s.one_beta1 = static_cast<float>(1 - o.beta1);
+    s.beta2 = static_cast<float>(o.beta2);
+    s.one_beta2 = static_cast<float>(1 - o.beta2);
+    s.size = static_cast<float>(o.learning_rate / (1 - std::pow(o.beta1, t)));
+    s.root = static_cast<float>(std::sqrt(1 - std::pow(o.beta2, t)));
+    s.eps = static_cast<float>(o.eps);
+    return s;
+}
 
 bool is_plain(const at::Tensor& t)
 {
@@ -40,7 +58,7 @@ bool is_plain(const at::Tensor& t)
 __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 void step_plain(float* __restrict p, const float* __restrict g, float* __restrict m, float* __restrict v, int64_t count,
-    const Step& s)
+    const sr_step& s)
 {
     for (int64_t i = 0; i < count; i++)
     {
@@ -67,22 +85,10 @@ SR_FUNCTION(adam_step, (const Handle* parameters, const Handle* first, const Han
         auto& m = *first[i];
         auto& v = *second[i];
         const auto t = static_cast<double>(++steps[i]);
-        const double size = o.learning_rate / (1 - std::pow(o.beta1, t));
-        const double root = std::sqrt(1 - std::pow(o.beta2, t));
         const bool decoupled = o.decoupled != 0;
-        const double decay = decoupled ? 1 - o.learning_rate * o.weight_decay : 1;
         if (is_plain(p) && is_plain(g) && is_plain(m) && is_plain(v))
         {
-            Step s;
-            s.decay = static_cast<float>(decay);
-            s.coupled = static_cast<float>(decoupled ? 0 : o.weight_decay);
-            s.beta1 = static_cast<float>(o.beta1);
-            s.one_beta1 = static_cast<float>(1 - o.beta1);
-            s.beta2 = static_cast<float>(o.beta2);
-            s.one_beta2 = static_cast<float>(1 - o.beta2);
-            s.size = static_cast<float>(size);
-            s.root = static_cast<float>(root);
-            s.eps = static_cast<float>(o.eps);
+            const auto s = step_of(o, steps[i]);
             auto* pd = p.data_ptr<float>();
             const auto* gd = g.data_ptr<float>();
             auto* md = m.data_ptr<float>();
@@ -92,6 +98,9 @@ SR_FUNCTION(adam_step, (const Handle* parameters, const Handle* first, const Han
             });
             continue;
         }
+        const double size = o.learning_rate / (1 - std::pow(o.beta1, t));
+        const double root = std::sqrt(1 - std::pow(o.beta2, t));
+        const double decay = decoupled ? 1 - o.learning_rate * o.weight_decay : 1;
         if (decay != 1)
             p.mul_(decay);
         const at::Tensor gradient = !decoupled && o.weight_decay != 0 ? g.add(p, o.weight_decay) : g;
@@ -99,6 +108,47 @@ SR_FUNCTION(adam_step, (const Handle* parameters, const Handle* first, const Han
         v.mul_(o.beta2).addcmul_(gradient, gradient, 1 - o.beta2);
         p.addcdiv_(m, v.sqrt().div_(root).add_(o.eps), -size);
     }
+})
+
+SR_FUNCTION(adam_step_factors, (const sr_adam* settings, int64_t number, sr_step* step), { *step = step_of(*settings, number); })
+
+// Brings rows from the step that each has had last up to `until`, the last one with the gradient when there is one, which is then cleared.
+// history[0] belongs to step `start` + 1. A negative count means all rows.
+SR_FUNCTION(adam_rows, (Handle parameter, Handle first, Handle second, int64_t* done, const int64_t* rows, int64_t count,
+    const sr_step* history, int64_t start, int64_t until, int32_t with_gradient), {
+    const c10::AutoGradMode no_grad(false);
+    auto& p = *parameter;
+    TORCH_CHECK(p.dim() == 2 && is_plain(p) && is_plain(*first) && is_plain(*second), "rows are stepped of a contiguous float CPU table");
+    const auto d = p.size(1);
+    auto* gradient = with_gradient != 0 ? sr::gradient_of(p).data_ptr<float>() : nullptr;
+    const std::vector<float> zeros(static_cast<size_t>(d));
+    auto* pd = p.data_ptr<float>();
+    auto* md = first->data_ptr<float>();
+    auto* vd = second->data_ptr<float>();
+    const auto all = count < 0;
+    // Steps of a row in order: a row is in one thread's hands, and a list, which may name it twice, in one thread's altogether.
+    at::parallel_for(0, all ? p.size(0) : count, all ? 256 : count + 1, [&](int64_t begin, int64_t end) {
+        for (auto i = begin; i < end; i++)
+        {
+            const auto row = all ? i : rows[i];
+            TORCH_CHECK_INDEX(row >= 0 && row < p.size(0), "row ", row, " of a table with ", p.size(0));
+            const auto at = row * d;
+            for (auto step = done[row]; step < until; step++)
+            {
+                const bool last = gradient != nullptr && step + 1 == until;
+                step_plain(pd + at, last ? gradient + at : zeros.data(), md + at, vd + at, d, history[step - start]);
+                if (last)
+                    std::fill_n(gradient + at, d, 0.0f);
+            }
+            done[row] = until;
+        }
+    });
+})
+
+SR_FUNCTION(average, (const Handle* parameters, const Handle* averages, int32_t count, double decay), {
+    const c10::AutoGradMode no_grad(false);
+    for (int32_t i = 0; i < count; i++)
+        averages[i]->lerp_(*parameters[i], 1 - decay);
 })
 
 SR_FUNCTION(zero_grad, (const Handle* parameters, int32_t count), {

@@ -2,19 +2,30 @@ using StreamRec.Domain;
 
 namespace StreamRec.Training.Evaluation;
 
-/// <summary>Full ranking: each target is looked for in the model's list over the whole catalogue, items of the history masked.</summary>
+/// <summary>Full ranking: each target is looked for in the model's list over the whole catalogue.</summary>
 public static class Evaluator
 {
     /// <summary>Cases in one batch.</summary>
     private const int BatchSize = 128;
 
-    /// <summary>Ranks every case with a model.</summary>
+    /// <summary>Ranks every case with a model, items of the history masked.</summary>
     /// <param name="model">The model.</param>
     /// <param name="cases">Questions with their answers.</param>
     /// <param name="progress">Told the number of cases done, or null.</param>
     /// <param name="cancellationToken">Stops between batches.</param>
     public static RankingMetrics Evaluate(
-        IModel model, IReadOnlyList<TestCase> cases, IProgress<int>? progress, CancellationToken cancellationToken)
+        IModel model, IReadOnlyList<TestCase> cases, IProgress<int>? progress, CancellationToken cancellationToken) =>
+        Evaluate(model, cases, masked: true, exposure: null, progress, cancellationToken);
+
+    /// <summary>Ranks every case with a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="cases">Questions with their answers.</param>
+    /// <param name="masked">Whether items of the history are left out; where people come back to the same items the other answer matters too.</param>
+    /// <param name="exposure">Told every list, or null.</param>
+    /// <param name="progress">Told the number of cases done, or null.</param>
+    /// <param name="cancellationToken">Stops between batches.</param>
+    public static RankingMetrics Evaluate(
+        IModel model, IReadOnlyList<TestCase> cases, bool masked, Exposure? exposure, IProgress<int>? progress, CancellationToken cancellationToken)
     {
         var metrics = new RankingMetrics();
         for (var start = 0; start < cases.Count; start += BatchSize)
@@ -25,13 +36,14 @@ public static class Evaluator
             for (var i = 0; i < count; i++)
             {
                 var test = cases[start + i];
-                queries[i] = new ModelQuery(test.UserId, test.History, test.History, RankingMetrics.Depth);
+                queries[i] = new ModelQuery(test.UserId, test.History, masked ? test.History : default, RankingMetrics.Depth);
             }
 
             var lists = model.Recommend(queries);
             for (var i = 0; i < count; i++)
             {
                 metrics.Add(RankOf(lists[i], cases[start + i].Target));
+                exposure?.Add(lists[i]);
             }
 
             progress?.Report(start + count);
@@ -40,48 +52,11 @@ public static class Evaluator
         return metrics;
     }
 
-    /// <summary>Ranks every case by how often items occur in the training histories: the baseline that stands beside every figure.</summary>
+    /// <summary>Ranks every case by how often items occur in the training histories, items of the history masked.</summary>
     public static RankingMetrics EvaluatePopularity(IReadOnlyList<UserHistory> train, IReadOnlyList<TestCase> cases)
     {
-        var counts = new Dictionary<int, int>();
-        foreach (var item in train.SelectMany(user => user.Items))
-        {
-            counts[item] = counts.GetValueOrDefault(item) + 1;
-        }
-
-        var ranking = counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key).Select(pair => pair.Key).ToArray();
-        var metrics = new RankingMetrics();
-        var seen = new HashSet<int>();
-        foreach (var test in cases)
-        {
-            seen.Clear();
-            seen.UnionWith(test.History.Span.ToArray());
-            var rank = 0;
-            var found = 0;
-            foreach (var item in ranking)
-            {
-                if (seen.Contains(item))
-                {
-                    continue;
-                }
-
-                rank++;
-                if (item == test.Target)
-                {
-                    found = rank;
-                    break;
-                }
-
-                if (rank == RankingMetrics.Depth)
-                {
-                    break;
-                }
-            }
-
-            metrics.Add(found);
-        }
-
-        return metrics;
+        using var popularity = new PopularityModel(train);
+        return Evaluate(popularity, cases, null, CancellationToken.None);
     }
 
     private static int RankOf(IReadOnlyList<RankedItem> list, int target)

@@ -1,0 +1,77 @@
+using System.IO.Compression;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using StreamRec.Domain;
+
+namespace StreamRec.Training.Experiments;
+
+/// <summary>What an experiment is made on: histories that nothing adds to.</summary>
+/// <param name="Name">As people see it, for example <c>Beauty</c>.</param>
+/// <param name="Catalogue">Item numbers.</param>
+/// <param name="Histories">Everybody's items in order.</param>
+public sealed record ExperimentData(string Name, Catalogue Catalogue, Histories Histories)
+{
+    private string? _hash;
+
+    /// <summary>SHA-256 of all users and items in order: two files with the same content are the same data.</summary>
+    public string Hash => _hash ??= ComputeHash();
+
+    /// <summary>Reads a file of sequences: a line is <c>userId item1 item2 …</c>, oldest first; plain, or gzip where the name ends in <c>.gz</c>.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">A line is not a sequence, or a user has two; the message names the line.</exception>
+    public static ExperimentData Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"There is no file '{path}'.", path);
+        }
+
+        using var file = File.OpenRead(path);
+        using var reader = new StreamReader(path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file);
+        var catalogue = new Catalogue();
+        var users = new List<UserHistory>();
+        var known = new HashSet<string>(StringComparer.Ordinal);
+        var number = 0;
+        while (reader.ReadLine() is { } line)
+        {
+            number++;
+            var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length == 0)
+            {
+                continue;
+            }
+
+            if (words.Length == 1 || !known.Add(words[0]))
+            {
+                throw new InvalidDataException(
+                    $"'{path}', row {number}: {(words.Length == 1 ? "there are no items" : "the user has a row already")}; a row is 'userId item1 item2 …'.");
+            }
+
+            users.Add(new UserHistory(words[0], [.. words.Skip(1).Select(catalogue.Add)]));
+        }
+
+        var name = Path.GetFileName(path).Split('.')[0];
+        return new ExperimentData(name, catalogue, new Histories(users, []));
+    }
+
+    private string ComputeHash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var item = 0; item < Catalogue.Count; item++)
+        {
+            Add(Catalogue[item].Id);
+        }
+
+        foreach (var user in Histories.Users)
+        {
+            Add(user.UserId);
+            hash.AppendData(BitConverter.GetBytes(user.Items.Length));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(user.Items));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+    }
+}
