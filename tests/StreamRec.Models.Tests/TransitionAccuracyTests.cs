@@ -19,7 +19,8 @@ public sealed class TransitionAccuracyTests
         Head = 7,
         HeadMass = 0.8,
         WindowRatio = 0.6,
-        Window = 50, Popularity = 0,
+        Window = 50,
+        Popularity = 0,
     };
 
     // What is masked is 6.7 % of the answers on Yelp, so it is judged unmasked.
