@@ -16,7 +16,7 @@ internal static partial class Log
     [LoggerMessage(
         6003,
         LogLevel.Information,
-        "{Interactions} interactions, {Lists} lists, p50 {P50Ms} ms, p99 {P99Ms} ms, model {Model}, HR@10 {HitRate} (popularity {Popularity}), lag {Lag}")]
+        "{Interactions} interactions, {Lists} lists, p50 {P50Ms} ms, p99 {P99Ms} ms, model {Model}, HR@10 {HitRate} (transitions {Transitions}, popularity {Popularity}), lag {Lag}")]
     public static partial void Figures(
-        ILogger log, long interactions, long lists, double p50Ms, double p99Ms, string model, double hitRate, double popularity, long? lag);
+        ILogger log, long interactions, long lists, double p50Ms, double p99Ms, string model, double hitRate, double transitions, double popularity, long? lag);
 }

@@ -70,8 +70,10 @@ public interface ICheckpoints
     (string Directory, CheckpointManifest Manifest) Open(ModelVersion version);
 
     /// <summary>Loads a version as activation would, with every check; the caller disposes it.</summary>
+    /// <param name="version">The version.</param>
+    /// <param name="evidence">What it stands on instead of the stream as it is now: live counts have seen what a model is judged by.</param>
     /// <exception cref="CheckpointRejectedException">A check fails.</exception>
-    IModel Load(ModelVersion version);
+    IModel Load(ModelVersion version, IEvidence? evidence = null);
 
     /// <summary>Publishes a checkpoint atomically under the family's next version: readers see all of it or nothing.</summary>
     /// <param name="family">The family.</param>

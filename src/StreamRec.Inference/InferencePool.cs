@@ -14,7 +14,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
 {
     private readonly InferenceOptions _options;
     private readonly ModelControl _models;
-    private readonly Popularity _popularity;
+    private readonly FallbackLists _fallback;
     private readonly IRecommendationSink _publisher;
     private readonly TimeProvider _time;
     private readonly ILogger<InferencePool> _log;
@@ -27,7 +27,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
 
     /// <param name="options">Validated settings.</param>
     /// <param name="models">What serves.</param>
-    /// <param name="popularity">The list where no model can answer.</param>
+    /// <param name="fallback">The list where no model can answer.</param>
     /// <param name="publisher">Where lists go.</param>
     /// <param name="time">The clock of <see cref="Recommendation.GeneratedAt"/>.</param>
     /// <param name="log">Log.</param>
@@ -35,7 +35,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
     public InferencePool(
         InferenceOptions options,
         ModelControl models,
-        Popularity popularity,
+        FallbackLists fallback,
         IRecommendationSink publisher,
         TimeProvider time,
         ILogger<InferencePool> log,
@@ -50,7 +50,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
 
         _options = options;
         _models = models;
-        _popularity = popularity;
+        _fallback = fallback;
         _publisher = publisher;
         _time = time;
         _log = log;
@@ -137,7 +137,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
             var why = list is { Count: > 0 } ? Fallback.None : fallback;
             if (why != Fallback.None)
             {
-                list = _popularity.Top(queries[i].K, queries[i].Masked.Span);
+                list = _fallback.Top(queries[i].K, queries[i].Window.Span, queries[i].Masked.Span);
                 _metrics.FellBack(why);
             }
 

@@ -85,11 +85,11 @@ public sealed class ModelControl(
     }
 
     /// <inheritdoc/>
-    public IModel Load(ModelVersion version)
+    public IModel Load(ModelVersion version, IEvidence? evidence = null)
     {
         var (directory, manifest) = registry.Open(version);
         return _families.TryGetValue(version.Family, out var family)
-            ? family.Load(directory, manifest, context)
+            ? family.Load(directory, manifest, evidence is null ? context : context with { Evidence = evidence })
             : throw new CheckpointRejectedException(
                 $"{version}: this program knows no family '{version.Family}'; it knows {string.Join(", ", _families.Keys.Order())}");
     }

@@ -2,7 +2,7 @@ using StreamRec.Domain;
 
 namespace StreamRec.Inference;
 
-/// <summary>How often each item was interacted with: the list for users whom no model can answer, and the baseline that a model must beat.</summary>
+/// <summary>How often each item was interacted with: the end of every list that no model computes, and the baseline that a model must beat.</summary>
 /// <remarks>
 /// Counts are exact; the ranking that lists are cut from is renewed at most once a second. It holds <see cref="Ranked"/> items,
 /// more than a user can have had together with the longest list. Threading: every member from any thread.
@@ -25,21 +25,6 @@ public sealed class Popularity(Catalogue catalogue, TimeProvider time) : IIntera
         if (entry.Type != InteractionType.Impression)
         {
             Count(entry.Item);
-        }
-    }
-
-    /// <summary>Counts everything that a journal holds.</summary>
-    public async Task CountAsync(IJournal journal, CancellationToken cancellationToken)
-    {
-        await foreach (var stored in journal.ReadAsync(0, null, cancellationToken))
-        {
-            foreach (var entry in stored.Segment.Entries)
-            {
-                if (entry.Type != InteractionType.Impression)
-                {
-                    Count(entry.Item);
-                }
-            }
         }
     }
 

@@ -63,6 +63,8 @@ public sealed record RecGptRecipe
 
     public RecGptRecallOptions Recall { get; init; } = new();
 
+    public RecGptEvidenceOptions Evidence { get; init; } = new();
+
     /// <summary>Reads and checks a recipe.</summary>
     /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
     internal static RecGptRecipe Read(JsonElement json)
@@ -90,6 +92,8 @@ public sealed record RecGptRecipe
         Check("model.userDropout", m.UserDropout, 0, 1);
         Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
         Check("recall.n", recipe.Recall.N ?? 0, 0, RecGptRecall.MaxSecond);
+        Check("evidence.weight", recipe.Evidence.Weight ?? 0, 0, 100);
+        recipe.Evidence.Transitions.Checked();
         Check("the number of stages", recipe.Stages.Count, 1, 16);
         foreach (var (i, stage) in recipe.Stages.Index())
         {
@@ -140,6 +144,15 @@ public sealed class RecGptFamily : IModelFamily
     {
         var version = new ModelVersion(manifest.Family, manifest.Version);
         var (recipe, items, users) = ReadParts(directory, manifest.Config, version);
+        try
+        {
+            context = context with { Evidence = RecGptEvidence.Of(recipe.Evidence, context) };
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
+        }
+
         var network = new RecGpt(recipe.Model, items.Rows, users.Rows);
         var model = new RecGptModel(version, recipe, items, users, network, context);
         try
@@ -161,6 +174,7 @@ public sealed class RecGptFamily : IModelFamily
         JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed)
     {
         var settings = RecGptRecipe.Read(recipe);
+        context = context with { Evidence = RecGptEvidence.Of(settings.Evidence, context) };
         Vocabulary? parentItems = null, parentUsers = null;
         if (parentDirectory is not null)
         {
@@ -183,6 +197,7 @@ public sealed class RecGptFamily : IModelFamily
     }
 
     /// <summary>The answers of a model to windows of item ids, to be reproduced by whoever loads it.</summary>
+    /// <remarks>Without evidence: counts are a state of the stream, not of the checkpoint, and have moved on when it is loaded.</remarks>
     internal static IReadOnlyList<GoldenInput> Golden(
         RecGptModel model, (string UserId, string[] Window)[] inputs, Vocabulary items, Vocabulary users)
     {

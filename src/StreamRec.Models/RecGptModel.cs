@@ -9,6 +9,7 @@ namespace StreamRec.Models;
 internal class RecGptModel : ITwoStepRecall
 {
     private readonly ItemRows _rows;
+    private readonly IEvidence _evidence;
     private readonly bool _ownsNetwork;
 
     public RecGptModel(
@@ -17,17 +18,19 @@ internal class RecGptModel : ITwoStepRecall
         Version = version;
         Config = recipe.Model;
         SecondStep = recipe.Recall.N ?? 0;
+        EvidenceWeight = (float)(recipe.Evidence.Weight ?? 0);
         Items = items;
         Users = users;
         Network = network;
         _rows = new ItemRows(items, context.Catalogue);
+        _evidence = context.Evidence;
         _ownsNetwork = true;
     }
 
     private RecGptModel(RecGptModel other, int secondStep)
     {
         (Version, Config, Items, Users, Network) = (other.Version, other.Config, other.Items, other.Users, other.Network);
-        _rows = other._rows;
+        (_rows, _evidence, EvidenceWeight) = (other._rows, other._evidence, other.EvidenceWeight);
         SecondStep = secondStep;
     }
 
@@ -36,6 +39,9 @@ internal class RecGptModel : ITwoStepRecall
 
     /// <inheritdoc/>
     public int SecondStep { get; protected set; }
+
+    /// <summary>Factor of the evidence beside the network's scores.</summary>
+    public float EvidenceWeight { get; protected set; }
 
     /// <summary>Shapes.</summary>
     public RecGptConfig Config { get; }
@@ -141,6 +147,42 @@ internal class RecGptModel : ITwoStepRecall
         return places;
     }
 
+    /// <summary>
+    /// NDCG@10 of the first step for each weight of the evidence in <see cref="RecGptEvidence.Weights"/>, while <see cref="EvidenceWeight"/> is 0:
+    /// the network scores each case once. Cases whose history or target the model does not know are left out.
+    /// </summary>
+    protected double[] NdcgByEvidence(IReadOnlyList<TestCase> cases)
+    {
+        const int K = 10;
+        const int Chunk = 256;
+        var view = _rows.Current;
+        var evidence = new float[Items.Rows];
+        var gains = new double[RecGptEvidence.Weights.Count];
+        var judged = 0;
+        foreach (var chunk in cases.Chunk(Chunk))
+        {
+            var windows = chunk.Select(c => WindowOf(new ModelQuery(c.UserId, c.History, c.History, K), view)).ToArray();
+            Score(windows, view.Bias, view.RowOf, bothSteps: false, (i, scores, _) =>
+            {
+                var target = view.RowOf(chunk[i].Target);
+                if (target == 0 || !float.IsFinite(scores[target]))
+                {
+                    return;
+                }
+
+                judged++;
+                RecGptEvidence.Write(_evidence, chunk[i].History.Span, 1, view, evidence);
+                for (var w = 0; w < gains.Length; w++)
+                {
+                    var place = RecGptEvidence.PlaceOf(target, scores, evidence, RecGptEvidence.Weights[w]);
+                    gains[w] += place < K ? 1 / Math.Log2(place + 2) : 0;
+                }
+            });
+        }
+
+        return [.. gains.Select(gain => gain / Math.Max(1, judged))];
+    }
+
     /// <summary>Scores of every row, for each window that is not empty.</summary>
     /// <param name="windows">Windows; empty ones are skipped.</param>
     /// <param name="bias">As for <see cref="Rank"/>.</param>
@@ -152,6 +194,7 @@ internal class RecGptModel : ITwoStepRecall
     {
         var first = new float[Items.Rows];
         var second = bothSteps ? new float[Items.Rows] : [];
+        var evidence = EvidenceWeight == 0 ? [] : new float[Items.Rows];
         foreach (var bucket in Prompted(windows).Index()
             .Where(w => w.Item.Rows.Length > 0).GroupBy(w => SlotBatch.LengthFor(w.Item.Rows.Length, Config)))
         {
@@ -165,10 +208,16 @@ internal class RecGptModel : ITwoStepRecall
             var secondAll = bothSteps ? SecondHidden(inputs, users, hidden, bucket.Key).MatMul(Network.ItemTable.T).ToArray<float>() : [];
             for (var i = 0; i < batch.Length; i++)
             {
-                Admit(firstAll.AsSpan(i * first.Length, first.Length), bias, inputs[i], rowOfMasked, first);
+                var fused = evidence.Length > 0 && !inputs[i].Window.IsEmpty;
+                if (fused)
+                {
+                    RecGptEvidence.Write(_evidence, inputs[i].Window.Span, EvidenceWeight, _rows.Current, evidence);
+                }
+
+                Admit(firstAll.AsSpan(i * first.Length, first.Length), fused ? evidence : [], bias, inputs[i], rowOfMasked, first);
                 if (bothSteps)
                 {
-                    Admit(secondAll.AsSpan(i * second.Length, second.Length), bias, inputs[i], rowOfMasked, second);
+                    Admit(secondAll.AsSpan(i * second.Length, second.Length), fused ? evidence : [], bias, inputs[i], rowOfMasked, second);
                 }
 
                 scored(batch[i].Index, first, second);
@@ -189,11 +238,16 @@ internal class RecGptModel : ITwoStepRecall
         return Hidden(pushed, users, Math.Min(Config.MaxLength, length + 1));
     }
 
-    private void Admit(ReadOnlySpan<float> all, float[] bias, RowWindow window, Func<int, int> rowOfMasked, float[] scores)
+    private void Admit(ReadOnlySpan<float> all, float[] evidence, float[] bias, RowWindow window, Func<int, int> rowOfMasked, float[] scores)
     {
         if (!TopK.TryAdd(all, bias, scores))
         {
             throw new ModelFailedException($"{Version}: a score is not a number.");
+        }
+
+        if (evidence.Length > 0)
+        {
+            TopK.TryAdd(scores, evidence, scores);
         }
 
         foreach (var masked in window.Masked.Span)
@@ -223,7 +277,7 @@ internal class RecGptModel : ITwoStepRecall
     }
 
     private RowWindow WindowOf(ModelQuery query, ItemRows.View view) =>
-        new(Users.RowOf(query.UserId), RowsOf(query.Window.Span, view), query.Masked, query.K);
+        new(Users.RowOf(query.UserId), RowsOf(query.Window.Span, view), query.Masked, query.K) { Window = query.Window };
 
     // The newest items that the model knows, oldest first.
     private int[] RowsOf(ReadOnlySpan<int> numbers, ItemRows.View view)
@@ -249,4 +303,8 @@ internal class RecGptModel : ITwoStepRecall
 /// <param name="Masked">What must not be in the list, in the caller's own numbers.</param>
 /// <param name="K">Items wanted.</param>
 /// <param name="Segments">For each row 0 = behaviour, 1 = prompt; null when all are 0.</param>
-internal readonly record struct RowWindow(int User, int[] Rows, ReadOnlyMemory<int> Masked, int K, int[]? Segments = null);
+internal readonly record struct RowWindow(int User, int[] Rows, ReadOnlyMemory<int> Masked, int K, int[]? Segments = null)
+{
+    /// <summary>The whole window in item numbers, for the evidence; empty = without evidence.</summary>
+    public ReadOnlyMemory<int> Window { get; init; }
+}

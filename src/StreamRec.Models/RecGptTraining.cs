@@ -51,9 +51,16 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     }
 
     /// <inheritdoc/>
-    /// <remarks>Chooses the length of the second recall step, unless the recipe fixes it.</remarks>
+    /// <remarks>Chooses the weight of the evidence, then the length of the second recall step, unless the recipe fixes them.</remarks>
     public void Calibrate(IReadOnlyList<TestCase> validation)
     {
+        if (_recipe.Evidence.Weight is null)
+        {
+            EvidenceWeight = 0;
+            var ndcg = NdcgByEvidence(validation);
+            EvidenceWeight = RecGptEvidence.Weights[Array.IndexOf(ndcg, ndcg.Max())];
+        }
+
         if (_recipe.Recall.N is null)
         {
             SecondStep = RecGptRecall.Best(PlacesByN(validation));
@@ -132,7 +139,13 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         Items.Write(Path.Combine(directory, RecGptFamily.ItemsFile));
         Users.Write(Path.Combine(directory, RecGptFamily.UsersFile));
         return new CheckpointContent(
-            JsonSerializer.SerializeToElement(_recipe with { Recall = new RecGptRecallOptions { N = SecondStep } }, RecGptRecipe.Json),
+            JsonSerializer.SerializeToElement(
+                _recipe with
+                {
+                    Recall = new RecGptRecallOptions { N = SecondStep },
+                    Evidence = _recipe.Evidence with { Weight = Math.Round(EvidenceWeight, 4) },
+                },
+                RecGptRecipe.Json),
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
     }

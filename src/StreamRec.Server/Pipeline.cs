@@ -10,6 +10,7 @@ using StreamRec.Kafka;
 using StreamRec.Kafka.Ingest;
 using StreamRec.Kafka.Publish;
 using StreamRec.Models;
+using StreamRec.Models.Transitions;
 using StreamRec.Torch;
 using StreamRec.Training;
 using StreamRec.Training.Evaluation;
@@ -51,7 +52,7 @@ public sealed class Pipeline : IAsyncDisposable
         typeof(Pipeline).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     /// <summary>The model families that this program knows.</summary>
-    public static IReadOnlyList<IModelFamily> Families { get; } = [new RecGptFamily()];
+    public static IReadOnlyList<IModelFamily> Families { get; } = [new RecGptFamily(), new TransitionsFamily()];
 
     public StreamRecOptions Options { get; }
 
@@ -155,15 +156,17 @@ public sealed class Pipeline : IAsyncDisposable
 
         Registry = new ModelRegistry(Options.ModelsDirectory, _logs.CreateLogger<ModelRegistry>());
         Registry.RemoveAbandoned(_time.GetUtcNow());
-        Models = new ModelControl(Registry, Families, new ModelContext(Journal.Catalogue, NoEvidence.Instance), _logs.CreateLogger<ModelControl>());
+        var recipe = ReadRecipe(Options.Training.Recipe);
+        var counts = await StreamCounts.ReadAsync(Journal, TransitionsSettings.Of(recipe), _time, cancellationToken);
+        Models = new ModelControl(
+            Registry, Families, new ModelContext(Journal.Catalogue, counts.Transitions), _logs.CreateLogger<ModelControl>());
         _stop.Push(() => Dispose(Models));
         Models.Restore();
         Models.Swapped += (_, before) => Figures.Activated(takesOver: before is not null);
 
-        var popularity = new Popularity(Journal.Catalogue, _time);
-        await popularity.CountAsync(Journal, cancellationToken);
         Prequential = new Prequential(
-            (k, had) => popularity.Top(k, had), Options.Server.PrequentialWindow, Options.Server.PrequentialUsers);
+            (k, had) => counts.Lists.Top(k, had, had), (k, had) => counts.Popularity.Top(k, had),
+            Options.Server.PrequentialWindow, Options.Server.PrequentialUsers);
         var deadLetters = new DeadLetters(Cluster, Options.Kafka, _time, _logs.CreateLogger<DeadLetters>(), Fail);
         _stop.Push(() => Dispose(deadLetters));
         var publisher = new RecommendationPublisher(
@@ -171,7 +174,7 @@ public sealed class Pipeline : IAsyncDisposable
         _stop.Push(() => Dispose(publisher));
 
         Pool = new InferencePool(
-            Options.Inference, Models, popularity, new PublishedLists(publisher, Figures, Prequential), _time,
+            Options.Inference, Models, counts.Lists, new PublishedLists(publisher, Figures, Prequential), _time,
             _logs.CreateLogger<InferencePool>(), Fail);
         Pool.Start();
         _stop.Push(Pool.DisposeAsync);
@@ -180,10 +183,10 @@ public sealed class Pipeline : IAsyncDisposable
         _stop.Push(actors.DisposeAsync);
 
         var fresh = new FreshInteractions();
-        _trainer = SpawnTrainer(actors, fresh);
+        _trainer = SpawnTrainer(actors, fresh, recipe);
 
-        // Prequential judges before popularity counts: an interaction must not be known to what is judged by it.
-        var observers = new Observers(Prequential, popularity, Figures, fresh);
+        // Prequential judges before anything counts: an interaction must not be known to what is judged by it.
+        var observers = new Observers(Prequential, counts, Figures, fresh);
         var completed = new CompletedOffsets();
         Shards = new UserShards(
             Options.Users, Journal, Pool, observers, completed, actors, (_, exception) => Fail(exception), _time,
@@ -222,18 +225,21 @@ public sealed class Pipeline : IAsyncDisposable
         }
     }
 
-    private ActorRef<TrainerMessage> SpawnTrainer(ActorSystem actors, FreshInteractions fresh)
+    private ActorRef<TrainerMessage> SpawnTrainer(ActorSystem actors, FreshInteractions fresh, JsonElement recipe)
     {
         var options = Options.Training;
         var family = Families.FirstOrDefault(f => f.Name == options.Family) ?? throw new ArgumentException(
             $"{TrainingOptions.SectionName}:Family is '{options.Family}'; it must be one of {string.Join(", ", Families.Select(f => f.Name))}.");
-        var recipe = ReadRecipe(options.Recipe);
         return actors.Spawn(
             "trainer",
             () => new Trainer(
-                options, recipe, Journal, Models, family, fresh, Remember, CodeVersion, _time, _logs.CreateLogger<Trainer>()),
+                options, recipe, Journal, Models, family, CountTransitions(recipe, Journal.Catalogue), fresh, Remember, CodeVersion, _time, _logs.CreateLogger<Trainer>()),
             new SpawnOptions { MailboxCapacity = 16 });
     }
+
+    /// <summary>Counts transitions as a recipe says, from histories that are given and nothing else.</summary>
+    public static Func<IReadOnlyList<UserHistory>, IEvidence> CountTransitions(JsonElement recipe, Catalogue catalogue) =>
+        histories => TransitionEvidence.Count(TransitionsSettings.Of(recipe), histories, catalogue.Count);
 
     /// <summary>A recipe file's content; an undefined element, which stands for the family's defaults, when there is none.</summary>
     /// <exception cref="ArgumentException">The file is missing or not JSON.</exception>

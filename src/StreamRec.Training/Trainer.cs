@@ -54,6 +54,7 @@ public sealed class Trainer : Actor<TrainerMessage>
     private readonly IJournal _journal;
     private readonly ICheckpoints _checkpoints;
     private readonly IModelFamily _family;
+    private readonly Func<IReadOnlyList<UserHistory>, IEvidence> _evidence;
     private readonly FreshInteractions _fresh;
     private readonly Action<TrainerState> _state;
     private readonly string _codeVersion;
@@ -68,6 +69,7 @@ public sealed class Trainer : Actor<TrainerMessage>
     /// <param name="journal">What to train on.</param>
     /// <param name="checkpoints">Where checkpoints go.</param>
     /// <param name="family">What to train.</param>
+    /// <param name="evidence">What models stand on besides: counts of the histories given.</param>
     /// <param name="fresh">The trigger's count.</param>
     /// <param name="state">Told at each change; must be quick.</param>
     /// <param name="codeVersion">Written into manifests.</param>
@@ -79,6 +81,7 @@ public sealed class Trainer : Actor<TrainerMessage>
         IJournal journal,
         ICheckpoints checkpoints,
         IModelFamily family,
+        Func<IReadOnlyList<UserHistory>, IEvidence> evidence,
         FreshInteractions fresh,
         Action<TrainerState> state,
         string codeVersion,
@@ -90,6 +93,7 @@ public sealed class Trainer : Actor<TrainerMessage>
         _journal = journal;
         _checkpoints = checkpoints;
         _family = family;
+        _evidence = evidence;
         _fresh = fresh;
         _state = state;
         _codeVersion = codeVersion;
@@ -137,7 +141,7 @@ public sealed class Trainer : Actor<TrainerMessage>
         _lastRunAt = _time.GetTimestamp();
         Log.RunStarted(_log, _family.Name);
         var histories = await Histories.ReadAsync(_journal, null, cancellationToken);
-        var run = new TrainingRun(_options, _recipe, _journal, _checkpoints, _family, _codeVersion, _time);
+        var run = new TrainingRun(_options, _recipe, _journal, _checkpoints, _family, _evidence, _codeVersion, _time);
         var progress = new Progress(this);
         var report = await LowPriorityThread.RunAsync(
             "training", () => run.Run(histories, _options.Seed + _runs, progress, cancellationToken));

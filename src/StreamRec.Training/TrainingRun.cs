@@ -33,12 +33,25 @@ public sealed record TrainingReport(
 /// One run of continuous training: fine-tune the champion on what is new, mixed with as much that is old so that it forgets nothing,
 /// judge both on the newest interactions that neither has seen, publish the candidate, activate it when it is good enough.
 /// </summary>
+/// <remarks>
+/// Both stand on the evidence of the training part: live counts have seen what judges them. The older quarter of what is held out is for
+/// <see cref="ITrainableModel.Calibrate"/> alone, the rest judges.
+/// </remarks>
+/// <param name="options">Validated settings.</param>
+/// <param name="recipe">The family's recipe.</param>
+/// <param name="journal">Item numbers.</param>
+/// <param name="checkpoints">Where checkpoints come from and go to.</param>
+/// <param name="family">What to train.</param>
+/// <param name="evidence">Counts the histories given.</param>
+/// <param name="codeVersion">Written into manifests.</param>
+/// <param name="time">Clock.</param>
 public sealed class TrainingRun(
     TrainingOptions options,
     JsonElement recipe,
     IJournal journal,
     ICheckpoints checkpoints,
     IModelFamily family,
+    Func<IReadOnlyList<UserHistory>, IEvidence> evidence,
     string codeVersion,
     TimeProvider time)
 {
@@ -66,13 +79,17 @@ public sealed class TrainingRun(
         var parentDirectory = champion?.Family == family.Name ? parent.Directory : null;
         var vocabulary = new TrainingVocabulary(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
-        using var model = family.Create(recipe, vocabulary, parentDirectory, new ModelContext(journal.Catalogue, NoEvidence.Instance), seed);
+        var counts = evidence(split.Train);
+        using var model = family.Create(recipe, vocabulary, parentDirectory, new ModelContext(journal.Catalogue, counts), seed);
         var fresh = Fresh(histories, split, trainedUpTo);
         Fit(model, split.Train, fresh, new Random(seed), progress, cancellationToken);
 
+        var calibration = split.HeldOut.Count / 4;
+        model.Calibrate([.. split.HeldOut.Take(calibration)]);
+        split = split with { HeldOut = [.. split.HeldOut.Skip(calibration)] };
         var candidate = Evaluator.Evaluate(model, split.HeldOut, null, cancellationToken);
         var popularity = Evaluator.EvaluatePopularity(split.Train, split.HeldOut);
-        var reference = champion is null ? null : EvaluateChampion(champion, split, cancellationToken);
+        var reference = champion is null ? null : EvaluateChampion(champion, counts, split, cancellationToken);
         var version = Publish(model, split, champion, seed, candidate, reference, popularity);
         // Also the refused ones pile up; what an alias points at and the newest, this one among them, stay.
         checkpoints.Prune(family.Name, options.KeepCheckpoints);
@@ -174,9 +191,9 @@ public sealed class TrainingRun(
     }
 
     private RankingMetrics EvaluateChampion(
-        ModelVersion champion, TimeSplit split, CancellationToken cancellationToken)
+        ModelVersion champion, IEvidence counts, TimeSplit split, CancellationToken cancellationToken)
     {
-        using var model = checkpoints.Load(champion);
+        using var model = checkpoints.Load(champion, counts);
         return Evaluator.Evaluate(model, split.HeldOut, null, cancellationToken);
     }
 

@@ -13,7 +13,7 @@ public sealed class InferencePoolTests : IAsyncDisposable
     private readonly Catalogue _catalogue = new();
     private readonly ModelRegistry _registry;
     private readonly ModelControl _models;
-    private readonly Popularity _popularity;
+    private readonly FallbackLists _fallback;
     private readonly FakePublisher _publisher = new();
     private readonly InferencePool _pool;
 
@@ -26,17 +26,18 @@ public sealed class InferencePoolTests : IAsyncDisposable
 
         _registry = new ModelRegistry(_root, NullLogger<ModelRegistry>.Instance);
         _models = new ModelControl(_registry, [_family], new ModelContext(_catalogue, NoEvidence.Instance), NullLogger<ModelControl>.Instance);
-        _popularity = new Popularity(_catalogue, TimeProvider.System);
+        var popularity = new Popularity(_catalogue, TimeProvider.System);
+        _fallback = new FallbackLists(_catalogue, new Pairs((7, 9, 3), (7, 8, 5), (7, 0, 0.5f)), popularity);
         for (var i = 0; i < 20; i++)
         {
             for (var n = 0; n < 20 - i; n++)
             {
-                _popularity.Count(i);
+                popularity.Count(i);
             }
         }
 
         _pool = new InferencePool(
-            new InferenceOptions { Workers = 2, MaxBatchSize = 8 }, _models, _popularity, _publisher, TimeProvider.System,
+            new InferenceOptions { Workers = 2, MaxBatchSize = 8 }, _models, _fallback, _publisher, TimeProvider.System,
             NullLogger<InferencePool>.Instance, _ => { });
         _pool.Start();
     }
@@ -56,6 +57,33 @@ public sealed class InferencePoolTests : IAsyncDisposable
         Assert.Equal((Fallback.NoModel, null), (list.Fallback, list.Model));
         // Item 0 was clicked and is masked; item 2 was only shown and is not.
         Assert.Equal([1, 2, 3], list.Items.Select(item => item.Item));
+    }
+
+    [Fact]
+    public async Task Without_a_model_what_follows_the_window_comes_before_what_is_popular()
+    {
+        var list = await AskAsync("u", 1, new SequenceEntry(7, InteractionType.Click));
+
+        Assert.Equal([8, 9, 0], list.Items.Select(item => item.Item));
+        Assert.All(list.Items, item => Assert.Equal("transitions", item.Source));
+    }
+
+    [Fact]
+    public void A_fallback_list_is_filled_up_by_popularity_with_scores_that_never_rise()
+    {
+        var list = _fallback.Top(6, [7], [7, 8]);
+
+        Assert.Equal([9, 0, 1, 2, 3, 4], list.Select(item => item.Item));
+        Assert.Equal(["transitions", "transitions", "popularity", "popularity", "popularity", "popularity"], list.Select(item => item.Source));
+        Assert.Equal(list.OrderByDescending(item => item.Score), list);
+    }
+
+    [Fact]
+    public void A_withdrawn_item_is_in_no_fallback_list_whatever_speaks_for_it()
+    {
+        _catalogue.Describe("item-8", null, null, available: false);
+
+        Assert.Equal([9, 0, 1], _fallback.Top(3, [7], [7]).Select(item => item.Item));
     }
 
     [Fact]
@@ -125,7 +153,7 @@ public sealed class InferencePoolTests : IAsyncDisposable
     public void Settings_out_of_range_are_refused_by_name()
     {
         var refused = Assert.Throws<OptionsValidationException>(() => new InferencePool(
-            new InferenceOptions { MaxBatchSize = 0 }, _models, _popularity, _publisher, TimeProvider.System,
+            new InferenceOptions { MaxBatchSize = 0 }, _models, _fallback, _publisher, TimeProvider.System,
             NullLogger<InferencePool>.Instance, _ => { }));
         Assert.Contains("Inference:MaxBatchSize is 0; it must be in [1, 4096].", refused.Message, StringComparison.Ordinal);
     }
@@ -142,6 +170,18 @@ public sealed class InferencePoolTests : IAsyncDisposable
 
     private void Activate() =>
         _models.Activate(_registry.Publish("fake", FakeFamily.Draft(), directory => FakeFamily.Write(directory, "ok")));
+
+    /// <summary>Evidence of pairs (from, to, score) alone.</summary>
+    private sealed class Pairs(params (int From, int To, float Score)[] pairs) : IEvidence
+    {
+        public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores)
+        {
+            foreach (var (from, to, score) in pairs)
+            {
+                scores[to] += window.Contains(from) ? weight * score : 0;
+            }
+        }
+    }
 
     private sealed class FakePublisher : IRecommendationSink
     {

@@ -129,8 +129,10 @@ internal sealed class ListWatcher : IDisposable
                 Fault($"{list.UserId}: place {i + 1} of list {list.Sequence} is {item}");
             }
 
-            // One model computes a list, or popularity all of it.
-            if (item.Source != list.Items[0].Source || (list.Fallback is null) != (item.Source == list.Model?.Family))
+            // One model computes a list, or transitions begin and popularity ends it.
+            var expected = list.Fallback is null ? item.Source == list.Model?.Family
+                : item.Source == "popularity" || (item.Source == "transitions" && (i == 0 || list.Items[i - 1].Source == "transitions"));
+            if (!expected)
             {
                 Fault($"{list.UserId}: list {list.Sequence} by {list.Model} with fallback {list.Fallback} has {item}");
             }

@@ -83,6 +83,15 @@ public sealed class SettingsFileTests
     }
 
     [Fact]
+    public void The_recipe_file_of_transitions_has_every_key_with_its_default_and_no_other()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "transitions.json")), WithComments);
+        var defaults = JsonSerializer.SerializeToElement(new Models.Transitions.TransitionsRecipe(), AsInRecipes);
+
+        Assert.Equal(Flatten(defaults), Flatten(document.RootElement));
+    }
+
+    [Fact]
     public void The_paper_s_recipe_has_the_settings_of_its_two_stages()
     {
         using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt-paper.json")), WithComments);

@@ -108,7 +108,7 @@ public sealed class ExperimentTests : IDisposable
     {
         var counted = new List<int>();
         var runner = new ExperimentRunner(
-            new ResultStore(_directory), (_, train, _) => { counted.Add(train[0].Items.Length); return NoEvidence.Instance; }, "test", TimeProvider.System);
+            new ResultStore(_directory), (_, _, train) => { counted.Add(train[0].Items.Length); return NoEvidence.Instance; }, "test", TimeProvider.System);
 
         runner.Run(Experiment(Protocol.Strict), CancellationToken.None);
         runner.Run(Experiment(Protocol.Online), CancellationToken.None);

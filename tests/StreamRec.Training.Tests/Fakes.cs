@@ -76,7 +76,14 @@ internal sealed class FakeCheckpoints : ICheckpoints
     /// <summary>While set, every load is refused with it.</summary>
     public string? Damage { get; set; }
 
-    public IModel Load(ModelVersion version) => Damage is not null ? throw new CheckpointRejectedException(Damage) : new StepModel(version, _published[version].Step);
+    /// <summary>What the last load was to stand on.</summary>
+    public IEvidence? Evidence { get; private set; }
+
+    public IModel Load(ModelVersion version, IEvidence? evidence = null)
+    {
+        Evidence = evidence;
+        return Damage is not null ? throw new CheckpointRejectedException(Damage) : new StepModel(version, _published[version].Step);
+    }
 
     public ModelVersion Publish(string family, CheckpointManifest draft, Func<string, CheckpointContent> write)
     {
@@ -104,6 +111,12 @@ internal sealed class StepFamily : IModelFamily
 
     public int StepsTrained { get; set; }
 
+    /// <summary>What the last model was calibrated on.</summary>
+    public IReadOnlyList<TestCase> Calibration { get; set; } = [];
+
+    /// <summary>What the last model stands on.</summary>
+    public IEvidence? Evidence { get; private set; }
+
     public TrainingVocabulary? Vocabulary { get; private set; }
 
     public Exception? Failure { get; set; }
@@ -119,7 +132,7 @@ internal sealed class StepFamily : IModelFamily
             throw Failure;
         }
 
-        (ParentDirectory, Vocabulary) = (parentDirectory, vocabulary);
+        (ParentDirectory, Vocabulary, Evidence) = (parentDirectory, vocabulary, context.Evidence);
         return new Trained(this);
     }
 
@@ -131,9 +144,7 @@ internal sealed class StepFamily : IModelFamily
         {
         }
 
-        public void Calibrate(IReadOnlyList<TestCase> validation)
-        {
-        }
+        public void Calibrate(IReadOnlyList<TestCase> validation) => family.Calibration = validation;
 
         public void SaveState(string directory) => throw new NotSupportedException("A step has no state.");
 

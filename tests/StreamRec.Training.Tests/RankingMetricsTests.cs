@@ -77,23 +77,24 @@ public sealed class RankingMetricsTests
     }
 
     [Fact]
-    public void Prequential_figures_judge_served_lists_and_popularity_on_the_same_interactions()
+    public void Prequential_figures_judge_served_lists_transitions_and_popularity_on_the_same_interactions()
     {
-        var prequential = new Prequential((_, _) => [new RankedItem(5, 1, "popularity")], window: 3, users: 10);
+        var prequential = new Prequential(
+            (_, had) => had.IsEmpty ? [] : [new RankedItem(had[^1] + 1, 1, "transitions")], (_, _) => [new RankedItem(5, 1, "popularity")], window: 3, users: 10);
         prequential.Published(List("u", Fallback.None, 7));
         prequential.Published(List("v", Fallback.ColdStart, 7));
 
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
-        prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), []);
+        prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), [new SequenceEntry(4, InteractionType.Click), new SequenceEntry(9, InteractionType.Impression)]);
         prequential.Observed("v", new SequenceEntry(7, InteractionType.Click), []);
         prequential.Observed("nobody", new SequenceEntry(7, InteractionType.Click), []);
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Impression), []);
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), [new SequenceEntry(7, InteractionType.Click)]);
 
-        Assert.Equal(new PrequentialFigures(3, 3, 2.0 / 3, 1.0 / 3), prequential.Figures);
+        Assert.Equal(new PrequentialFigures(3, 3, 2.0 / 3, 1.0 / 3, 1.0 / 3), prequential.Figures);
 
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
-        Assert.Equal(new PrequentialFigures(4, 3, 2.0 / 3, 1.0 / 3), prequential.Figures);
+        Assert.Equal(new PrequentialFigures(4, 3, 2.0 / 3, 1.0 / 3, 1.0 / 3), prequential.Figures);
     }
 
     private static Recommendation List(string user, Fallback fallback, int item) =>

@@ -107,7 +107,7 @@ public sealed class TrainerTests : IAsyncDisposable
         var trainer = _actors.Spawn(
             "trainer",
             () => new Trainer(
-                options, default, _journal, _checkpoints, _family, _fresh, Report, "test", _time, NullLogger<Trainer>.Instance),
+                options, default, _journal, _checkpoints, _family, _ => NoEvidence.Instance, _fresh, Report, "test", _time, NullLogger<Trainer>.Instance),
             new SpawnOptions());
         await _time.WaitForTimerAsync(TimeSpan.FromSeconds(1));
         return trainer;

@@ -1,3 +1,5 @@
+using StreamRec.Domain;
+
 namespace StreamRec.Training.Tests;
 
 public sealed class TrainingRunTests
@@ -113,6 +115,20 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
+    public async Task What_calibrates_does_not_judge_and_both_models_stand_on_the_counts_of_the_training_part()
+    {
+        await RunAsync();
+        Walk(20, 12, 6);
+
+        var report = await RunAsync();
+
+        var train = Assert.IsType<CountedHistories>(_family.Evidence).Histories.Sum(user => user.Items.Length);
+        Assert.Same(_family.Evidence, _checkpoints.Evidence);
+        Assert.Equal(20 * 18, train + _family.Calibration.Count + report.Candidate!.Cases);
+        Assert.InRange(_family.Calibration.Count, 1, report.Candidate.Cases);
+    }
+
+    [Fact]
     public async Task A_cancelled_run_publishes_nothing()
     {
         using var cancelled = new CancellationTokenSource();
@@ -127,7 +143,16 @@ public sealed class TrainingRunTests
         NewRun().Run(await Histories.ReadAsync(_journal, null, TestContext.Current.CancellationToken), 1, null, TestContext.Current.CancellationToken);
 
     private TrainingRun NewRun() => new(
-        new TrainingOptions { MaxEpochs = 1 }, default, _journal, _checkpoints, _family, "test", TimeProvider.System);
+        new TrainingOptions { MaxEpochs = 1 }, default, _journal, _checkpoints, _family, histories => new CountedHistories(histories), "test", TimeProvider.System);
+
+    private sealed class CountedHistories(IReadOnlyList<UserHistory> histories) : IEvidence
+    {
+        public IReadOnlyList<UserHistory> Histories => histories;
+
+        public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores)
+        {
+        }
+    }
 
     // Everybody walks up the numbers from a start of their own, one segment a step.
     private void Walk(int users, int from, int steps)

@@ -19,7 +19,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
     private readonly Lock _gate = new();
     private readonly bool _live = Output.IsTerminal;
     private readonly long _started = Stopwatch.GetTimestamp();
-    private readonly List<(double Model, double Popularity)> _quality = [];
+    private readonly List<(double Model, double Transitions, double Popularity)> _quality = [];
     private FiguresView? _last;
     private long _lastAt;
     private long _lastLine;
@@ -53,7 +53,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             (_last, _lastAt, _lastLine) = (figures, Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp());
             if (figures.Judged >= EnoughJudged)
             {
-                _quality.Add((figures.HitRate, figures.PopularityHitRate));
+                _quality.Add((figures.HitRate, figures.TransitionsHitRate, figures.PopularityHitRate));
             }
 
             var lines = _live ? Panel(figures, training, interactions, lists) : [Line(figures, interactions, lists)];
@@ -84,7 +84,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{figures.Interactions:N0} interactions of per-user actors, all in the journal; {figures.Lists:N0} lists published ({figures.FallbackLists:N0} before there was a model)."));
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Interaction to list: p50 {figures.P50Ms:F1} ms, p99 {figures.P99Ms:F1} ms over the last lists."));
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{runs} training runs, {figures.Swaps} swaps, {models.Count} checkpoints; serving: {figures.Model ?? "none"}."));
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"HR@10 of the last {figures.Judged:N0} judged interactions: served {figures.HitRate:P1}, popularity {figures.PopularityHitRate:P1}."));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"HR@10 of the last {figures.Judged:N0} judged interactions: served {figures.HitRate:P1}, transitions {figures.TransitionsHitRate:P1}, popularity {figures.PopularityHitRate:P1}."));
         }
     }
 
@@ -97,9 +97,9 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
         [
             "",
             string.Create(CultureInfo.InvariantCulture, $"  {interactions,7:N0} interactions/s   {lists,7:N0} lists/s   p50 {figures.P50Ms,6:F1} ms   p99 {figures.P99Ms,6:F1} ms   {(duration - Elapsed).TotalSeconds:F0} s left"),
-            string.Create(CultureInfo.InvariantCulture, $"  {figures.Interactions,7:N0} interactions     {figures.Lists,7:N0} lists     serving {figures.Model ?? "popularity (no model yet)"}, {figures.Swaps} swaps, {figures.ResidentUsers:N0} users in memory"),
+            string.Create(CultureInfo.InvariantCulture, $"  {figures.Interactions,7:N0} interactions     {figures.Lists,7:N0} lists     serving {figures.Model ?? "transitions (no model yet)"}, {figures.Swaps} swaps, {figures.ResidentUsers:N0} users in memory"),
             $"  trainer: {trainer}",
-            string.Create(CultureInfo.InvariantCulture, $"  HR@10: served {figures.HitRate,6:P1}   popularity {figures.PopularityHitRate,6:P1}   (last {figures.Judged:N0} interactions whose user had a list)"),
+            string.Create(CultureInfo.InvariantCulture, $"  HR@10: served {figures.HitRate,6:P1}   transitions {figures.TransitionsHitRate,6:P1}   popularity {figures.PopularityHitRate,6:P1}   (last {figures.Judged:N0} interactions whose user had a list)"),
         ];
         lines.AddRange(Chart());
         return lines;
@@ -107,9 +107,9 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
 
     private static string Line(FiguresView f, double interactions, double lists) => string.Create(
         CultureInfo.InvariantCulture,
-        $"          {interactions,6:N0} interactions/s {lists,6:N0} lists/s  p50 {f.P50Ms,5:F1} ms  p99 {f.P99Ms,6:F1} ms  serving {f.Model ?? "no model"}  HR@10 {f.HitRate,6:P1}, popularity {f.PopularityHitRate,6:P1}");
+        $"          {interactions,6:N0} interactions/s {lists,6:N0} lists/s  p50 {f.P50Ms,5:F1} ms  p99 {f.P99Ms,6:F1} ms  serving {f.Model ?? "no model"}  HR@10 {f.HitRate,6:P1}, transitions {f.TransitionsHitRate,6:P1}, popularity {f.PopularityHitRate,6:P1}");
 
-    /// <summary>Both hit rates over time, newest on the right.</summary>
+    /// <summary>The hit rates over time, newest on the right.</summary>
     private List<string> Chart()
     {
         if (_quality.Count < 2)
@@ -117,7 +117,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             return [];
         }
 
-        var top = Math.Max(0.05, _quality.Max(q => Math.Max(q.Model, q.Popularity)));
+        var top = Math.Max(0.05, _quality.Max(q => Math.Max(q.Model, Math.Max(q.Transitions, q.Popularity))));
         var width = Math.Min(ChartWidth, _quality.Count);
         var rows = new List<string>();
         for (var row = ChartHeight - 1; row >= 0; row--)
@@ -125,16 +125,16 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
             var cells = new char[width];
             for (var x = 0; x < width; x++)
             {
-                var (model, popularity) = _quality[(int)((long)x * (_quality.Count - 1) / Math.Max(1, width - 1))];
-                var (m, p) = (Level(model, top), Level(popularity, top));
-                cells[x] = m == row ? '●' : p == row ? '○' : ' ';
+                var (model, transitions, popularity) = _quality[(int)((long)x * (_quality.Count - 1) / Math.Max(1, width - 1))];
+                var (m, t, p) = (Level(model, top), Level(transitions, top), Level(popularity, top));
+                cells[x] = m == row ? '●' : t == row ? '+' : p == row ? '○' : ' ';
             }
 
             var label = row is ChartHeight - 1 or 0 ? (top * row / (ChartHeight - 1)).ToString("P0", CultureInfo.InvariantCulture) : "";
             rows.Add($"  {label,6} │{new string(cells)}");
         }
 
-        rows.Add($"  {"",6} └{new string('─', width)}  ● served  ○ popularity");
+        rows.Add($"  {"",6} └{new string('─', width)}  ● served  + transitions  ○ popularity");
         return rows;
     }
 

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
-using StreamRec.Inference;
+using StreamRec.Models.Transitions;
 using StreamRec.Server;
 using StreamRec.Server.Http;
 
@@ -41,7 +41,7 @@ internal static class RecommendCommand
                     ["item", "rank", "score", "source", "title"],
                     list.Items.Select(item => (IReadOnlyList<string>)
                         [item.ItemId, $"{item.Rank}", item.Score.ToString("F3", CultureInfo.InvariantCulture), item.Source, item.Title ?? ""]));
-                Console.WriteLine($"{id}: {list.Sequence:N0} interactions, {(list.Fallback is null ? $"computed by {list.Model}" : $"popularity stands in ({list.Fallback}; model: {list.Model ?? "none"})")}.");
+                Console.WriteLine($"{id}: {list.Sequence:N0} interactions, {(list.Fallback is null ? $"computed by {list.Model}" : $"transitions and popularity stand in ({list.Fallback}; model: {list.Model ?? "none"})")}.");
             }
 
             return ExitCode.Success;
@@ -57,19 +57,19 @@ internal static class RecommendCommand
         var state = await data.FindUserAsync(user, options.Users.MaxSequence, cancellationToken);
         var had = state?.Entries.ToArray().Where(e => e.Type != InteractionType.Impression).Select(e => e.Item).ToArray() ?? [];
         var version = data.Models.Champion;
+        var settings = TransitionsSettings.Of(version is null ? Pipeline.ReadRecipe(options.Training.Recipe) : data.Registry.ReadManifest(version).Config);
+        var counts = await StreamCounts.ReadAsync(data.Journal, settings, TimeProvider.System, cancellationToken);
         IReadOnlyList<RankedItem> items = [];
         if (version is not null)
         {
-            using var model = data.Models.Load(version);
+            using var model = data.Models.Load(version, counts.Transitions);
             items = model.Recommend([new ModelQuery(user, had, had, k)])[0];
         }
 
         var fallback = items.Count > 0 ? Fallback.None : version is null ? Fallback.NoModel : Fallback.ColdStart;
         if (fallback != Fallback.None)
         {
-            var popularity = new Popularity(catalogue, TimeProvider.System);
-            await popularity.CountAsync(data.Journal, cancellationToken);
-            items = popularity.Top(k, had);
+            items = counts.Lists.Top(k, had, had);
         }
 
         return ListView.Of(

@@ -42,7 +42,7 @@ internal static class ServeCommand
             var figures = FiguresView.Of(pipeline);
             Log.Figures(
                 log, figures.Interactions, figures.Lists, figures.P50Ms, figures.P99Ms, figures.Model ?? "none", figures.HitRate,
-                figures.PopularityHitRate, figures.Lag);
+                figures.TransitionsHitRate, figures.PopularityHitRate, figures.Lag);
         }
 
         Log.Stopping(log);

@@ -72,7 +72,8 @@ internal static class TrainCommand
         var statistics = await data.Journal.StatisticsAsync(cancellationToken);
         var histories = await Histories.ReadAsync(data.Journal, null, cancellationToken);
         Console.Error.WriteLine($"{histories.Arrivals.Count:N0} interactions of {histories.Users.Count:N0} users on {statistics.Items:N0} items; {TorchRuntime.Threads} threads.");
-        var context = new ModelContext(data.Journal.Catalogue, NoEvidence.Instance);
+        var evidence = Pipeline.CountTransitions(recipe, data.Journal.Catalogue)(histories.SplitLast(heldOut: 2, target: 2).Train);
+        var context = new ModelContext(data.Journal.Catalogue, evidence);
         var training = new OfflineTraining(data.Models, family, seed, Pipeline.CodeVersion, TimeProvider.System);
         var version = await Output.WithProgressAsync("training", 1, "runs", report => Task.Run(
             () =>

@@ -4,23 +4,28 @@ namespace StreamRec.Training.Evaluation;
 
 /// <summary>
 /// Live quality: each interaction is looked for in the list that its user was last served, before anything learns from it, and in what
-/// popularity would have offered at the same moment. Only interactions whose user had a list count, so both are judged on the same ones.
-/// While no model serves, lists are popularity themselves and the two figures are nearly the same.
+/// transitions and popularity would have offered at the same moment. Only interactions whose user had a list count, so all three are judged
+/// on the same ones. While no model serves, lists are those of transitions and the first two figures are nearly the same.
 /// </summary>
 /// <remarks>Bounded: the last lists of at most <paramref name="users"/> users. Threading: every member from any thread.</remarks>
+/// <param name="transitions">The k items that transitions speak for most, filled up by popularity, for a user who has had the items given, oldest first.</param>
 /// <param name="popularity">The k most popular items for a user who has had the items given.</param>
 /// <param name="window">Interactions that the sliding figures look back on.</param>
 /// <param name="users">Users whose last list is remembered.</param>
-public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<RankedItem>> popularity, int window, int users)
-    : IInteractionObserver
+public sealed class Prequential(
+    Func<int, ReadOnlySpan<int>, IReadOnlyList<RankedItem>> transitions,
+    Func<int, ReadOnlySpan<int>, IReadOnlyList<RankedItem>> popularity,
+    int window,
+    int users) : IInteractionObserver
 {
     /// <summary>Length of the lists that are judged.</summary>
     public const int K = 10;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int[]> _lists = new(StringComparer.Ordinal);
-    private readonly Queue<(bool Served, bool Popularity)> _recent = new();
+    private readonly Queue<(bool Served, bool Transitions, bool Popularity)> _recent = new();
     private int _servedHits;
+    private int _transitionsHits;
     private int _popularityHits;
     private long _judged;
 
@@ -32,7 +37,8 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
             lock (_gate)
             {
                 var n = Math.Max(1, _recent.Count);
-                return new PrequentialFigures(_judged, _recent.Count, (double)_servedHits / n, (double)_popularityHits / n);
+                return new PrequentialFigures(
+                    _judged, _recent.Count, (double)_servedHits / n, (double)_transitionsHits / n, (double)_popularityHits / n);
             }
         }
     }
@@ -78,37 +84,45 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
             }
         }
 
+        // As the window of a list: what was only shown is not had.
         var had = new int[historyBefore.Length];
-        for (var i = 0; i < had.Length; i++)
+        var length = 0;
+        foreach (var before in historyBefore)
         {
-            had[i] = historyBefore[i].Item;
+            if (before.Type != InteractionType.Impression)
+            {
+                had[length++] = before.Item;
+            }
         }
 
-        // An item that the user has had cannot be in any list: it says nothing about either.
+        Array.Resize(ref had, length);
+
+        // An item that the user has had cannot be in any list: it says nothing about them.
         if (Array.IndexOf(had, entry.Item) >= 0)
         {
             return;
         }
 
         var served = Array.IndexOf(list, entry.Item) >= 0;
+        var byTransitions = transitions(K, had).Any(ranked => ranked.Item == entry.Item);
         var byPopularity = popularity(K, had).Any(ranked => ranked.Item == entry.Item);
         lock (_gate)
         {
             _judged++;
-            Add(served, byPopularity, 1);
-            _recent.Enqueue((served, byPopularity));
+            Add((served, byTransitions, byPopularity), 1);
+            _recent.Enqueue((served, byTransitions, byPopularity));
             if (_recent.Count > window)
             {
-                var (was, popular) = _recent.Dequeue();
-                Add(was, popular, -1);
+                Add(_recent.Dequeue(), -1);
             }
         }
     }
 
-    private void Add(bool served, bool popular, int sign)
+    private void Add((bool Served, bool Transitions, bool Popularity) hits, int sign)
     {
-        _servedHits += served ? sign : 0;
-        _popularityHits += popular ? sign : 0;
+        _servedHits += hits.Served ? sign : 0;
+        _transitionsHits += hits.Transitions ? sign : 0;
+        _popularityHits += hits.Popularity ? sign : 0;
     }
 }
 
@@ -116,5 +130,6 @@ public sealed class Prequential(Func<int, ReadOnlySpan<int>, IReadOnlyList<Ranke
 /// <param name="Judged">Interactions judged since the start.</param>
 /// <param name="Window">Interactions that the rates look back on.</param>
 /// <param name="HitRate">HR@10 of the lists that were served.</param>
+/// <param name="TransitionsHitRate">HR@10 that transitions would have had on the same interactions.</param>
 /// <param name="PopularityHitRate">HR@10 that popularity would have had on the same interactions.</param>
-public readonly record struct PrequentialFigures(long Judged, int Window, double HitRate, double PopularityHitRate);
+public readonly record struct PrequentialFigures(long Judged, int Window, double HitRate, double TransitionsHitRate, double PopularityHitRate);
