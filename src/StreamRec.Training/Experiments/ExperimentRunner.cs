@@ -120,7 +120,7 @@ public sealed class ExperimentRunner(ResultStore results, EvidenceCounter eviden
 
         var strict = results.Find(experiment.Strict) ?? throw new InvalidOperationException(
             $"{experiment.Key} needs the passes and weights that {experiment.Strict.Key} chooses on validation: run the strict protocol first.");
-        var recipe = JsonNode.Parse(strict.Calibrated.GetRawText())!;
+        var recipe = JsonNode.Parse(JsonSerializer.Serialize(strict.Calibrated))!;
         if (recipe is JsonObject named && named["stages"] is JsonArray stages)
         {
             foreach (var (stage, epochs) in stages.Zip(strict.Epochs))
