@@ -1,7 +1,7 @@
 using System.Globalization;
 using StreamRec.Benchmarks;
 
-// ./build.sh bench [ingest|path|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
+// ./build.sh bench [ingest|path|train|transitions] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
 var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
 switch (args.FirstOrDefault("all"))
 {
@@ -14,6 +14,9 @@ switch (args.FirstOrDefault("all"))
     case "train":
         await TrainBenchmark.RunAsync(rounds, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5);
         break;
+    case "transitions":
+        await TransitionsBenchmark.RunAsync(rounds);
+        break;
     // A child process of the one above.
     case "train-ours":
         TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
@@ -22,9 +25,10 @@ switch (args.FirstOrDefault("all"))
         await IngestBenchmark.RunAsync(rounds);
         await PathBenchmark.RunAsync(rounds);
         await TrainBenchmark.RunAsync(rounds, epochs: 5);
+        await TransitionsBenchmark.RunAsync(rounds);
         break;
     default:
-        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train] [rounds] [passes of train]");
+        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train|transitions] [rounds] [passes of train]");
         return 2;
 }
 

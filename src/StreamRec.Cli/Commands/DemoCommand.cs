@@ -66,7 +66,7 @@ internal static class DemoCommand
         await using var api = await ApiServer.StartAsync(pipeline, logs, cancellationToken);
         screen.Say($"Kafka at {pipeline.Cluster.BootstrapServers} (any client can connect), HTTP at {api.Address.Url}.");
         pipeline.Models.Swapped += (version, before) => screen.Say(
-            before is null ? $"{version} serves: the first model takes over from popularity." : $"{version} took over from {before}, without a pause.");
+            before is null ? $"{version} serves: the first model takes over from transitions." : $"{version} took over from {before}, without a pause.");
 
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var shop = Task.Run(() => RunShopAsync(pipeline, rate, seed, logs, stopping.Token), CancellationToken.None);

@@ -88,7 +88,7 @@ internal static class DoctorCommand
         using var models = new ModelControl(registry, Pipeline.Families, new ModelContext(new Catalogue(), NoEvidence.Instance), logs.CreateLogger<ModelControl>());
         if (models.Champion is not { } champion)
         {
-            return "none yet: lists are popularity until the first training";
+            return "none yet: lists come from transitions and popularity until the first training";
         }
 
         models.Verify(champion);

@@ -176,8 +176,8 @@ public sealed class TransitionCounts : IInteractionObserver
         private readonly Lock _gate = new();
 
         // Item number + 1; 0 = free.
-        private int[] _keys = new int[4];
-        private float[] _counts = new float[4];
+        private int[] _keys = new int[8];
+        private float[] _counts = new float[8];
         private int _length;
 
         public void Add(int item, float count)
@@ -211,13 +211,13 @@ public sealed class TransitionCounts : IInteractionObserver
 
         public void AddTo(float scale, float weight, Span<float> scores)
         {
-            Span<float> evidence = stackalloc float[Vector128<float>.Count];
+            Span<float> evidence = stackalloc float[Vector256<float>.Count];
             lock (_gate)
             {
                 for (var i = 0; i < _keys.Length; i += evidence.Length)
                 {
-                    var counts = Vector128.LoadUnsafe(ref _counts[i]);
-                    (Vector128.Log(Vector128<float>.One + (counts * scale)) * weight).CopyTo(evidence);
+                    var counts = Vector256.LoadUnsafe(ref _counts[i]);
+                    (Vector256.Log(Vector256<float>.One + (counts * scale)) * weight).CopyTo(evidence);
                     for (var lane = 0; lane < evidence.Length; lane++)
                     {
                         // A free slot's key makes -1, which is beyond the end as well.
@@ -251,7 +251,7 @@ public sealed class TransitionCounts : IInteractionObserver
                 _length = MaxRow / 2;
             }
 
-            var slots = BitOperations.RoundUpToPowerOf2((uint)(_length * 4 / 3) + 2);
+            var slots = BitOperations.RoundUpToPowerOf2((uint)(_length * 4 / 3) + 5);
             var (keys, counts) = (new int[slots], new float[slots]);
             foreach (var (item, count) in entries)
             {

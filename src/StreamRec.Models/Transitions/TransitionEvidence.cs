@@ -24,7 +24,7 @@ public sealed class TransitionEvidence : IEvidence
         if (!settings.CountsAs(counts.Settings))
         {
             throw new ArgumentException(
-                $"The transitions were counted with decay {Text(counts.Settings)}; they cannot be asked with {Text(settings)}: use the same settings, or count again.");
+                $"The transitions were counted with decay {Text(counts.Settings)}; they cannot be asked with {Text(settings)}: use the same settings (a server counts as Training:Recipe says), or count again.");
         }
 
         _weights = new float[settings.Window + 1][];

@@ -39,8 +39,8 @@ public sealed record TransitionsSettings
     /// <summary>Share of the weight that the head has when there is something before it, above 0 to 1.</summary>
     public double HeadMass { get; init; } = 0.8;
 
-    /// <summary>Newest items that are asked, 1 to 10,000: what one list costs.</summary>
-    public int Window { get; init; } = 50;
+    /// <summary>Newest items that are asked, 1 to 10,000: what one list costs. With a ratio of 0.6 the 17th would say a thousandth of it.</summary>
+    public int Window { get; init; } = 16;
 
     /// <summary>Factor of log(1 + how often an item occurs), -10 to 10; below 0 makes popular items work for their place.</summary>
     public double Popularity { get; init; } = -0.04;
