@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using StreamRec.Cli.Commands;
 using StreamRec.Domain;
 using StreamRec.Inference;
 using StreamRec.Journal.Sqlite;
@@ -31,17 +30,6 @@ internal sealed class OfflineData : IAsyncDisposable
         var registry = new ModelRegistry(options.ModelsDirectory, logs.CreateLogger<ModelRegistry>());
         return new OfflineData(
             journal, registry, new ModelControl(registry, Pipeline.Families, new ModelContext(journal.Catalogue, NoEvidence.Instance), logs.CreateLogger<ModelControl>()));
-    }
-
-    /// <summary>A model as it would have answered after the training part and before anything that is held out.</summary>
-    /// <param name="version">The version.</param>
-    /// <param name="train">What the stream had said by then.</param>
-    /// <exception cref="CheckpointRejectedException">The version is missing, or a check fails.</exception>
-    public IModel Load(ModelVersion version, IReadOnlyList<UserHistory> train)
-    {
-        var (directory, manifest) = Models.Open(version);
-        var evidence = Baselines.Evidence(manifest.Config, train, Journal.Catalogue.Count);
-        return Pipeline.Families.First(family => family.Name == version.Family).Load(directory, manifest, new ModelContext(Journal.Catalogue, evidence));
     }
 
     /// <summary>A user's state as a server would have it: what was saved, and what the journal has had since; null when nothing is known.</summary>

@@ -108,7 +108,7 @@ public sealed class ExperimentTests : IDisposable
     {
         var counted = new List<int>();
         var runner = new ExperimentRunner(
-            new ResultStore(_directory), (_, train, _) => { counted.Add(train[0].Items.Length); return NoEvidence.Instance; }, "test", TimeProvider.System);
+            new ResultStore(_directory), (_, _, train) => { counted.Add(train[0].Items.Length); return NoEvidence.Instance; }, "test", TimeProvider.System);
 
         runner.Run(Experiment(Protocol.Strict), CancellationToken.None);
         runner.Run(Experiment(Protocol.Online), CancellationToken.None);
@@ -156,6 +156,9 @@ public sealed class ExperimentTests : IDisposable
     {
         var row = new TableRow { Name = "r", Recipe = "x", Set = new Dictionary<string, JsonElement> { ["stages.1.epochs"] = JsonSerializer.SerializeToElement(3) } };
 
+        var commented = JsonDocument.Parse(
+            """{"stages":[{"epochs":5},{/* most */"epochs":7}]}""", new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip }).RootElement;
+        Assert.Equal(3, row.Apply(commented).GetProperty("stages")[1].GetProperty("epochs").GetInt32());
         Assert.Equal(3, row.Apply(Recipe).GetProperty("stages")[1].GetProperty("epochs").GetInt32());
         Assert.Equal(5, row.Apply(Recipe).GetProperty("stages")[0].GetProperty("epochs").GetInt32());
         var wrong = row with { Set = new Dictionary<string, JsonElement> { ["stages.2.epochs"] = default } };

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using StreamRec.Cli.Drawing;
 using StreamRec.Inference;
+using StreamRec.Server;
 using StreamRec.Torch;
 using StreamRec.Training;
 using StreamRec.Training.Evaluation;
@@ -109,7 +110,9 @@ internal static class CompareCommand
         var ranks = new List<IReadOnlyList<byte>>();
         foreach (var name in names)
         {
-            using var model = data.Load(ModelRegistry.Parse(name), split.Train);
+            var version = ModelRegistry.Parse(name);
+            var evidence = Pipeline.CountTransitions(data.Registry.ReadManifest(version).Config, data.Journal.Catalogue)(split.Train);
+            using var model = data.Models.Load(version, evidence);
             ranks.Add((await Judged.OfAsync(name, model, split, data.Journal.Catalogue.Count, masked: true, cancellationToken)).Metrics.Ranks);
         }
 

@@ -42,9 +42,10 @@ internal static class EvaluateCommand
             var strict = result.GetValue(protocol) == Protocol.Strict;
             var masked = !result.GetValue(unmasked);
             var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(strict ? 2 : 1, target: 1);
-            using var loaded = data.Load(version, split.Train);
+            var evidence = Pipeline.CountTransitions(data.Registry.ReadManifest(version).Config, data.Journal.Catalogue)(split.Train);
+            using var loaded = data.Models.Load(version, evidence);
             var models = new List<Judged> { await Judged.OfAsync(version.ToString(), loaded, split, data.Journal.Catalogue.Count, masked, cancellationToken) };
-            foreach (var baseline in Baselines.Of(split.Train, data.Journal.Catalogue.Count))
+            foreach (var baseline in Baselines.Of(split.Train, data.Journal.Catalogue))
             {
                 models.Add(await Judged.OfAsync(baseline.Version.Family, baseline, split, data.Journal.Catalogue.Count, masked, cancellationToken));
             }

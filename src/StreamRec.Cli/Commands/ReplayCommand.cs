@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Microsoft.Extensions.Logging;
+using StreamRec.Cli.Drawing;
 using StreamRec.Cli.Files;
 using StreamRec.Kafka.Publish;
 
@@ -13,22 +14,41 @@ internal static class ReplayCommand
         var file = new Argument<string>("file") { Description = "S3-Rec sequences, MovieLens, RecBole .inter, csv, tsv or jsonl; plain or gz." };
         var rate = new Option<double>("--rate") { Description = "Interactions a second; 0 = as fast as the server takes them.", DefaultValueFactory = _ => 0 };
         var skip = new Option<long>("--skip") { Description = "Leave out the first N, for example what an interrupted replay has sent.", DefaultValueFactory = _ => 0 };
-        var command = new Command("replay", "Send a file's interactions to the interactions topic.") { file, rate, skip };
+        var svg = new Option<string?>("--svg") { Description = "Draw how well the server on --data recommends meanwhile into this SVG file, and in the terminal." };
+        var command = new Command("replay", "Send a file's interactions to the interactions topic.") { file, rate, skip, svg };
         command.SetAction(async (result, cancellationToken) =>
         {
             using var logs = Settings.Logs(result);
             var interactions = InteractionFile.Read(result.GetValue(file)!);
+            var options = Settings.Read(result);
+            using var server = result.GetValue(svg) is null ? null : ServerClient.Find(options.Server.DataDirectory)
+                ?? throw new InvalidOperationException($"--svg needs a server that runs on '{options.Server.DataDirectory}'; start 'streamrec serve' there, or name its --data.");
             var first = Math.Clamp(result.GetValue(skip), 0, interactions.Count);
-            var (cluster, kafka) = await Feed.ConnectAsync(Settings.Read(result), logs, cancellationToken);
+            var (cluster, kafka) = await Feed.ConnectAsync(options, logs, cancellationToken);
             await using (cluster)
             {
                 using var producer = new InteractionProducer(cluster, kafka, logs.CreateLogger<InteractionProducer>());
                 var total = interactions.Count - first;
-                var sent = await Output.WithProgressAsync("replaying", total, "interactions", report =>
-                    Feed.SendAsync(producer, interactions.Skip((int)first), result.GetValue(rate), report, cancellationToken));
+                var quality = new LiveQuality();
+                var sent = await Output.WithProgressAsync("replaying", total, "interactions", async report =>
+                {
+                    var sending = Feed.SendAsync(producer, interactions.Skip((int)first), result.GetValue(rate), report, cancellationToken);
+                    await (server is null ? Task.CompletedTask : quality.WatchAsync(server, sending, cancellationToken));
+                    return await sending;
+                });
+                if (result.GetValue(svg) is { } path)
+                {
+                    var chart = quality.Chart(Path.GetFileName(result.GetValue(file)!));
+                    await File.WriteAllTextAsync(path, SvgChart.Render([], [chart]), cancellationToken);
+                    if (!Settings.AsJson(result))
+                    {
+                        TerminalChart.Write([], chart);
+                    }
+                }
+
                 if (Settings.AsJson(result))
                 {
-                    Output.WriteJson(new { Sent = sent });
+                    Output.WriteJson(new { Sent = sent, Figures = quality.Last });
                 }
                 else
                 {

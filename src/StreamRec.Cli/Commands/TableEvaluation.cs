@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using StreamRec.Cli.Drawing;
+using StreamRec.Domain;
+using StreamRec.Models.Transitions;
 using StreamRec.Server;
 using StreamRec.Torch;
 using StreamRec.Training;
@@ -160,7 +163,7 @@ internal static class TableEvaluation
                 var title = $"run {done.Count + 1} of {all}, {experiment.Key}";
                 var known = results.Find(experiment) is not null;
                 var result = await Output.WithProgressAsync(title, 1, "runs", report => Task.Run(
-                    () => new ExperimentRunner(results, Baselines.Evidence, Pipeline.CodeVersion, TimeProvider.System)
+                    () => new ExperimentRunner(results, Evidence, Pipeline.CodeVersion, TimeProvider.System)
                     {
                         Told = Console.Error.WriteLine,
                         Progress = new Progress(p => report(p.Done / p.Epochs)),
@@ -187,13 +190,17 @@ internal static class TableEvaluation
         return done;
     }
 
+    // Transitions count for themselves: counts that are given could not be tuned.
+    private static IEvidence Evidence(Experiment experiment, JsonElement recipe, IReadOnlyList<UserHistory> train) =>
+        experiment.Family is TransitionsFamily ? NoEvidence.Instance : Pipeline.CountTransitions(recipe, experiment.Data.Catalogue)(train);
+
     private static List<(Protocol Protocol, string Name, RankingMetrics Metrics)> JudgeBaselines(ExperimentData data)
     {
         var judged = new List<(Protocol, string, RankingMetrics)>();
         foreach (var protocol in Enum.GetValues<Protocol>())
         {
             var split = data.Histories.SplitLast(protocol == Protocol.Strict ? 2 : 1, 1);
-            foreach (var baseline in Baselines.Of(split.Train, data.Catalogue.Count))
+            foreach (var baseline in Baselines.Of(split.Train, data.Catalogue))
             {
                 judged.Add((protocol, baseline.Version.Family, Evaluator.Evaluate(baseline, split.Test, null, CancellationToken.None)));
             }

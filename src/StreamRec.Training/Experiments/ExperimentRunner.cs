@@ -7,10 +7,10 @@ using StreamRec.Training.Evaluation;
 namespace StreamRec.Training.Experiments;
 
 /// <summary>Counts what the stream says of the next item.</summary>
-/// <param name="recipe">The recipe of the model that stands on it; undefined = defaults.</param>
+/// <param name="experiment">The experiment.</param>
+/// <param name="recipe">What is fitted: the experiment's recipe, or what a strict run made of it.</param>
 /// <param name="train">The training part and never what is held out.</param>
-/// <param name="itemCount">Item numbers run from 0 to itemCount - 1.</param>
-public delegate IEvidence EvidenceCounter(JsonElement recipe, IReadOnlyList<UserHistory> train, int itemCount);
+public delegate IEvidence EvidenceCounter(Experiment experiment, JsonElement recipe, IReadOnlyList<UserHistory> train);
 
 /// <summary>Trains and tests, once for each experiment: what is done is not repeated, what was killed goes on.</summary>
 /// <remarks>
@@ -62,7 +62,7 @@ public sealed class ExperimentRunner(ResultStore results, EvidenceCounter eviden
         double Elapsed() => before + time.GetElapsedTime(started).TotalSeconds;
 
         var recipe = RecipeOf(experiment);
-        var context = new ModelContext(catalogue, evidence(recipe, fitted.Train, catalogue.Count));
+        var context = new ModelContext(catalogue, evidence(experiment, recipe, fitted.Train));
         var fit = new OfflineFit(experiment.Family, recipe, context, experiment.Seed, time)
         {
             StateDirectory = state,
@@ -120,7 +120,7 @@ public sealed class ExperimentRunner(ResultStore results, EvidenceCounter eviden
 
         var strict = results.Find(experiment.Strict) ?? throw new InvalidOperationException(
             $"{experiment.Key} needs the passes and weights that {experiment.Strict.Key} chooses on validation: run the strict protocol first.");
-        var recipe = JsonNode.Parse(strict.Calibrated.GetRawText())!;
+        var recipe = JsonNode.Parse(JsonSerializer.Serialize(strict.Calibrated))!;
         if (recipe is JsonObject named && named["stages"] is JsonArray stages)
         {
             foreach (var (stage, epochs) in stages.Zip(strict.Epochs))

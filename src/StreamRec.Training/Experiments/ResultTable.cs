@@ -48,7 +48,8 @@ public sealed record TableRow
             return recipe;
         }
 
-        var root = JsonNode.Parse(recipe.GetRawText())!;
+        // Written anew, because the raw text still has its file's comments.
+        var root = JsonNode.Parse(JsonSerializer.Serialize(recipe))!;
         foreach (var (path, value) in Set)
         {
             var steps = path.Split('.');
@@ -59,7 +60,7 @@ public sealed record TableRow
                     ?? throw new ArgumentException($"The row '{Name}' sets {path}, but its recipe has no '{step}' there.");
             }
 
-            node[steps[^1]] = JsonNode.Parse(value.GetRawText());
+            node[steps[^1]] = JsonNode.Parse(JsonSerializer.Serialize(value));
         }
 
         return JsonSerializer.SerializeToElement(root);
