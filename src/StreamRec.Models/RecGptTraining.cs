@@ -201,7 +201,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             _ when Network.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
             _ => new FullSoftmaxLoss(stage.LabelSmoothing),
         };
-        var optimizer = new Adam(Network.NamedParameters(), stage.LearningRate, weightDecay: stage.WeightDecay);
+        var optimizer = new Adam(Network.NamedParameters(), stage.LearningRate, beta2: stage.Beta2, weightDecay: stage.WeightDecay);
         // A batch reads few users. A mean of the weights needs every row after every step.
         if (Network is { Packs: true, UserTable: { } users } && stage.Averaging == 0)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using StreamRec.Cli.Drawing;
 using StreamRec.Domain;
 using StreamRec.Inference;
+using StreamRec.Server;
 using StreamRec.Torch;
 using StreamRec.Training;
 using StreamRec.Training.Evaluation;
