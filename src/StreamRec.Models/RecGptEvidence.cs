@@ -19,8 +19,11 @@ public sealed record RecGptEvidenceOptions
 /// <summary>The evidence of the stream in a model's own rows.</summary>
 internal static class RecGptEvidence
 {
-    /// <summary>Weights that validation chooses from: none, then a geometric scale from 0.05 to 3.2.</summary>
-    public static IReadOnlyList<float> Weights { get; } = [0, .. Enumerable.Range(0, 25).Select(i => 0.05f * MathF.Pow(2, i / 4f))];
+    /// <summary>
+    /// Weights that validation chooses from: none, then a geometric scale from 0.05 to 81. A well trained network needs 0.3 to 2; one that has
+    /// seen little so far is overruled by the counts.
+    /// </summary>
+    public static IReadOnlyList<float> Weights { get; } = [0, .. Enumerable.Range(0, 33).Select(i => 0.05f * MathF.Pow(2, i / 3f))];
 
     /// <summary>The context's evidence, asked as the recipe says; none where the recipe wants none.</summary>
     /// <exception cref="ArgumentException">The context's transitions were counted with another decay or reach.</exception>

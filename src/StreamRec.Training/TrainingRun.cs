@@ -94,8 +94,7 @@ public sealed class TrainingRun(
         // Also the refused ones pile up; what an alias points at and the newest, this one among them, stay.
         checkpoints.Prune(family.Name, options.KeepCheckpoints);
 
-        var bar = (reference ?? popularity).Ndcg(10) * (reference is null ? 1 : options.MinNdcgRatio);
-        var judge = champion?.ToString() ?? "popularity";
+        var (judge, bar) = Bar();
         // A model that finds nothing at all serves nobody, however low the bar.
         if (candidate.Ndcg(10) < bar || candidate.Ndcg(10) == 0)
         {
@@ -113,12 +112,25 @@ public sealed class TrainingRun(
 
         return Done(version, true, $"NDCG@10 {candidate.Ndcg(10):F4}, the bar set by {judge} was {bar:F4}", candidate, reference, popularity);
 
+        // The first model takes over from transitions and popularity: it has to be at least as good as either.
+        (string Judge, double Ndcg) Bar()
+        {
+            if (reference is not null)
+            {
+                return (champion!.ToString(), reference.Ndcg(10) * options.MinNdcgRatio);
+            }
+
+            using var transitions = new EvidenceModel("transitions", counts, journal.Catalogue.Count);
+            var ndcg = Evaluator.Evaluate(transitions, split.HeldOut, null, cancellationToken).Ndcg(10);
+            return ndcg > popularity.Ndcg(10) ? ("transitions", ndcg) : ("popularity", popularity.Ndcg(10));
+        }
+
         TrainingReport Done(
             ModelVersion? published, bool activated, string reason, RankingMetrics? c, RankingMetrics? r, RankingMetrics? p) =>
             new(published, activated, refusal is null ? reason : $"{reason}; {refusal}", c, r, p, time.GetElapsedTime(started));
     }
 
-    // A damaged champion neither teaches nor judges: training starts afresh, and its candidate replaces the champion when it beats popularity.
+    // A damaged champion neither teaches nor judges: training starts afresh, and its candidate replaces the champion when it beats transitions and popularity.
     private (ModelVersion? Version, (string Directory, CheckpointManifest Manifest) Parent) OpenChampion(out string? refusal)
     {
         refusal = null;

@@ -6,9 +6,9 @@ namespace StreamRec.Models.Tests;
 /// <remarks>Tolerance: a third of a standard error; what else the publication does not say (how counts of 0 enter the logarithm) moves no more.</remarks>
 public sealed class TransitionAccuracyTests
 {
-    private static readonly TransitionsSettings Beauty = new();
+    private static readonly TransitionsSettings Beauty = new() { Tau = 11_250 };
 
-    private static readonly TransitionsSettings Sports = new() { Tau = 15_000, Head = 10, HeadMass = 0.8, WindowRatio = 0.7, Window = 50, Popularity = 0 };
+    private static readonly TransitionsSettings Sports = new() { Tau = 15_000, Head = 10, HeadMass = 0.8, WindowRatio = 0.7, Popularity = 0 };
 
     private static readonly TransitionsSettings Toys = new()
     {
@@ -19,12 +19,11 @@ public sealed class TransitionAccuracyTests
         Head = 7,
         HeadMass = 0.8,
         WindowRatio = 0.6,
-        Window = 50,
         Popularity = 0,
     };
 
     // What is masked is 6.7 % of the answers on Yelp, so it is judged unmasked.
-    private static readonly TransitionsSettings Yelp = new() { Reach = 20, Tau = 15_000, Head = 50, WindowRatio = 0.98, Window = 50, Popularity = 0 };
+    private static readonly TransitionsSettings Yelp = new() { Reach = 20, Tau = 15_000, Head = 50, WindowRatio = 0.98, Popularity = 0 };
 
     [Theory]
     [InlineData("Beauty", 1, 0.0635, 0.0998)]

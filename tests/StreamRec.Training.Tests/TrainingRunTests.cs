@@ -8,6 +8,9 @@ public sealed class TrainingRunTests
     private readonly FakeCheckpoints _checkpoints = new();
     private readonly StepFamily _family = new();
 
+    // What the evidence speaks for: the item that many numbers after the last one; 0 = nothing.
+    private int _follows;
+
     public TrainingRunTests() => Walk(20, 0, 12);
 
     [Fact]
@@ -33,6 +36,17 @@ public sealed class TrainingRunTests
         Assert.Contains("set by popularity", report.Reason, StringComparison.Ordinal);
         Assert.Single(_checkpoints.Published);
         Assert.Null(_checkpoints.Champion);
+    }
+
+    [Fact]
+    public async Task The_first_model_stays_back_when_transitions_are_better()
+    {
+        (_family.Learns, _follows) = (2, 1);
+
+        var report = await RunAsync();
+
+        Assert.False(report.Activated);
+        Assert.Contains("set by transitions", report.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -143,14 +157,18 @@ public sealed class TrainingRunTests
         NewRun().Run(await Histories.ReadAsync(_journal, null, TestContext.Current.CancellationToken), 1, null, TestContext.Current.CancellationToken);
 
     private TrainingRun NewRun() => new(
-        new TrainingOptions { MaxEpochs = 1 }, default, _journal, _checkpoints, _family, histories => new CountedHistories(histories), "test", TimeProvider.System);
+        new TrainingOptions { MaxEpochs = 1 }, default, _journal, _checkpoints, _family, histories => new CountedHistories(histories, _follows), "test", TimeProvider.System);
 
-    private sealed class CountedHistories(IReadOnlyList<UserHistory> histories) : IEvidence
+    private sealed class CountedHistories(IReadOnlyList<UserHistory> histories, int follows) : IEvidence
     {
         public IReadOnlyList<UserHistory> Histories => histories;
 
         public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores)
         {
+            if (follows != 0)
+            {
+                scores[window[^1] + follows] += weight;
+            }
         }
     }
 

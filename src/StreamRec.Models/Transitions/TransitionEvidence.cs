@@ -27,7 +27,7 @@ public sealed class TransitionEvidence : IEvidence
                 $"The transitions were counted with decay {Text(counts.Settings)}; they cannot be asked with {Text(settings)}: use the same settings (a server counts as Training:Recipe says), or count again.");
         }
 
-        _weights = new float[settings.Window + 1][];
+        _weights = new float[settings.Asked + 1][];
 
         static string Text(TransitionsSettings s) => FormattableString.Invariant($"{s.Decay} {s.Rate} up to distance {s.Reach}");
     }
@@ -59,7 +59,7 @@ public sealed class TransitionEvidence : IEvidence
     /// <inheritdoc/>
     public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores)
     {
-        var (length, scale) = (Math.Min(window.Length, Settings.Window), Scale);
+        var (length, scale) = (Math.Min(window.Length, Settings.Asked), Scale);
         var weights = WeightsOf(length);
         for (var j = 0; j < length; j++)
         {
@@ -86,7 +86,7 @@ public sealed class TransitionEvidence : IEvidence
     public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores, ReadOnlySpan<int> without)
     {
         AddTo(window, weight, scores);
-        var (length, scale) = (Math.Min(window.Length, Settings.Window), Scale);
+        var (length, scale) = (Math.Min(window.Length, Settings.Asked), Scale);
         var weights = WeightsOf(length);
         for (var j = 0; j < length; j++)
         {
@@ -112,7 +112,7 @@ public sealed class TransitionEvidence : IEvidence
         }
     }
 
-    private float Scale => Counts.Items / (float)Settings.Tau;
+    private float Scale => Settings.Tau is { } tau ? Counts.Items / (float)tau : 1;
 
     private float[] WeightsOf(int length) => _weights[length] ??= Settings.WindowWeights(length);
 }

@@ -12,7 +12,7 @@ public enum TransitionDecay
     Geometric,
 }
 
-/// <summary>What is counted and how it is asked: <c>transitions</c> in a recipe. Defaults are the published settings for Amazon Beauty.</summary>
+/// <summary>What is counted and how it is asked: <c>transitions</c> in a recipe. Defaults are the published settings for Amazon Beauty, but for tau.</summary>
 /// <remarks>
 /// Source: PCTM, https://github.com/spotify-research/sequential-capacity-probes. The first three make the counts; the others can be
 /// changed afterwards, without counting again.
@@ -27,8 +27,11 @@ public sealed record TransitionsSettings
     /// <summary>The largest distance that is counted, 1 to 1,000: what one interaction costs.</summary>
     public int Reach { get; init; } = 10;
 
-    /// <summary>Transitions in the whole catalogue that a pair needs to be noticed, above 0: evidence is log(1 + count × items / tau).</summary>
-    public double Tau { get; init; } = 11_250;
+    /// <summary>
+    /// Evidence is log(1 + count × items / tau), above 0: the larger, the more transitions a pair needs to be noticed. Null: as many as there
+    /// are items, which all published settings are near and which suits a catalogue of any size.
+    /// </summary>
+    public double? Tau { get; init; }
 
     /// <summary>How much less each earlier item of the window says than the one after it, above 0 to 1.</summary>
     public double WindowRatio { get; init; } = 0.6;
@@ -39,8 +42,8 @@ public sealed record TransitionsSettings
     /// <summary>Share of the weight that the head has when there is something before it, above 0 to 1.</summary>
     public double HeadMass { get; init; } = 0.8;
 
-    /// <summary>Newest items that are asked, 1 to 10,000: what one list costs. With a ratio of 0.6 the 17th would say a thousandth of it.</summary>
-    public int Window { get; init; } = 16;
+    /// <summary>Newest items that are asked, 1 to 10,000: what one list costs.</summary>
+    public int Window { get; init; } = 50;
 
     /// <summary>Factor of log(1 + how often an item occurs), -10 to 10; below 0 makes popular items work for their place.</summary>
     public double Popularity { get; init; } = -0.04;
@@ -79,7 +82,7 @@ public sealed record TransitionsSettings
     {
         Check("rate", Rate, 0, Decay == TransitionDecay.Power ? 10 : 1);
         Check("reach", Reach, 1, 1_000);
-        Check("tau", Tau, 1e-6, 1e12);
+        Check("tau", Tau ?? 1, 1e-6, 1e12);
         Check("windowRatio", WindowRatio, 1e-6, 1);
         Check("head", Head ?? 1, 1, 10_000);
         Check("headMass", HeadMass, 1e-6, 1);
@@ -100,8 +103,11 @@ public sealed record TransitionsSettings
     internal float[] DecayByDistance() =>
         [.. Enumerable.Range(1, Reach).Select(d => (float)(Decay == TransitionDecay.Power ? Math.Pow(d, -Rate) : Math.Pow(Rate, d - 1)))];
 
+    /// <summary>Items that are asked at the most: without a head those that say less than a thousandth of the newest are left out.</summary>
+    internal int Asked => Head is null && WindowRatio < 1 ? (int)Math.Min(Window, 1 + (Math.Log(1e-3) / Math.Log(WindowRatio))) : Window;
+
     /// <summary>How much each item of a window says, newest first; 1 in all.</summary>
-    /// <param name="length">Items in the window, at most <see cref="Window"/>.</param>
+    /// <param name="length">Items in the window, at most <see cref="Asked"/>.</param>
     internal float[] WindowWeights(int length)
     {
         var weights = new float[length];

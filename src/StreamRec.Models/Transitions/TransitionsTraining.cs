@@ -167,7 +167,7 @@ internal static class TransitionsGrid
     [
         s => [.. from ratio in new[] { 0.5, 0.6, 0.7, 0.8, 0.9 } select s with { WindowRatio = ratio, Head = null }],
         s => [.. from head in new[] { 5, 10, 20 } from ratio in new[] { 0.6, 0.7, 0.98 } select s with { WindowRatio = ratio, Head = head, HeadMass = 0.8 }],
-        s => [.. from tau in new[] { 1_000, 5_000, 11_250, 15_000, 30_000 } select s with { Tau = tau }],
+        s => [.. from tau in new double?[] { null, 1_000, 5_000, 15_000, 30_000 } select s with { Tau = tau }],
         s => [.. from popularity in new[] { -0.08, -0.04, -0.02, 0, 0.04 } select s with { Popularity = popularity }],
     ];
 
