@@ -97,6 +97,21 @@ public sealed class RankingMetricsTests
         Assert.Equal(new PrequentialFigures(4, 3, 2.0 / 3, 1.0 / 3, 1.0 / 3), prequential.Figures);
     }
 
+    [Fact]
+    public void Baselines_know_no_more_of_a_user_than_the_list_that_was_served()
+    {
+        var prequential = new Prequential(
+            (_, had) => had.IsEmpty ? [] : [new RankedItem(had[^1] + 1, 1, "transitions")], (_, _) => [], window: 3, users: 10);
+        SequenceEntry[] history = [new(4, InteractionType.Click), new(6, InteractionType.Click)];
+        prequential.Published(List("u", Fallback.None, 9) with { Sequence = 1 });
+
+        // The list followed item 4; item 6 came before it was seen.
+        prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), history);
+        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), history);
+
+        Assert.Equal(new PrequentialFigures(2, 2, 0, 0.5, 0), prequential.Figures);
+    }
+
     private static Recommendation List(string user, Fallback fallback, int item) =>
         new(user, 1, [new RankedItem(item, 1, "model")], null, fallback, default, 10, DateTimeOffset.UnixEpoch);
 }

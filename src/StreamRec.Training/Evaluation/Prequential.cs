@@ -4,7 +4,7 @@ namespace StreamRec.Training.Evaluation;
 
 /// <summary>
 /// Live quality: each interaction is looked for in the list that its user was last served, before anything learns from it, and in what
-/// transitions and popularity would have offered at the same moment. Only interactions whose user had a list count, so all three are judged
+/// transitions and popularity would have offered after the same history: what a list did not know yet, they do not know either. Only interactions whose user had a list count, so all three are judged
 /// on the same ones. While no model serves, lists are those of transitions and the first two figures are nearly the same.
 /// </summary>
 /// <remarks>Bounded: the last lists of at most <paramref name="users"/> users. Threading: every member from any thread.</remarks>
@@ -22,7 +22,7 @@ public sealed class Prequential(
     public const int K = 10;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, int[]> _lists = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int[] Items, long Sequence)> _lists = new(StringComparer.Ordinal);
     private readonly Queue<(bool Served, bool Transitions, bool Popularity)> _recent = new();
     private int _servedHits;
     private int _transitionsHits;
@@ -54,7 +54,7 @@ public sealed class Prequential(
                 _lists.Remove(_lists.Keys.First());
             }
 
-            _lists[recommendation.UserId] = [.. recommendation.Items.Take(K).Select(item => item.Item)];
+            _lists[recommendation.UserId] = ([.. recommendation.Items.Take(K).Select(item => item.Item)], recommendation.Sequence);
         }
     }
 
@@ -75,7 +75,7 @@ public sealed class Prequential(
             return;
         }
 
-        int[]? list;
+        (int[] Items, long Sequence) list;
         lock (_gate)
         {
             if (!_lists.TryGetValue(userId, out list))
@@ -86,13 +86,16 @@ public sealed class Prequential(
 
         // As the window of a list: what was only shown is not had.
         var had = new int[historyBefore.Length];
-        var length = 0;
-        foreach (var before in historyBefore)
+        var (length, known) = (0, 0);
+        for (var i = 0; i < historyBefore.Length; i++)
         {
-            if (before.Type != InteractionType.Impression)
+            if (historyBefore[i].Type != InteractionType.Impression)
             {
-                had[length++] = before.Item;
+                had[length++] = historyBefore[i].Item;
             }
+
+            // A history that was cut to its newest entries no longer tells which of them the list knew: it is taken whole.
+            known = i < list.Sequence ? length : known;
         }
 
         Array.Resize(ref had, length);
@@ -103,9 +106,9 @@ public sealed class Prequential(
             return;
         }
 
-        var served = Array.IndexOf(list, entry.Item) >= 0;
-        var byTransitions = transitions(K, had).Any(ranked => ranked.Item == entry.Item);
-        var byPopularity = popularity(K, had).Any(ranked => ranked.Item == entry.Item);
+        var served = Array.IndexOf(list.Items, entry.Item) >= 0;
+        var byTransitions = transitions(K, had.AsSpan(0, known)).Any(ranked => ranked.Item == entry.Item);
+        var byPopularity = popularity(K, had.AsSpan(0, known)).Any(ranked => ranked.Item == entry.Item);
         lock (_gate)
         {
             _judged++;
