@@ -34,10 +34,10 @@ internal static class Settings
     /// <summary>All settings, checked; <paramref name="more"/> are a command's own and weaker than the user's.</summary>
     public static StreamRecOptions Read(ParseResult result, params IEnumerable<KeyValuePair<string, string?>> more)
     {
-        var overrides = new List<KeyValuePair<string, string?>>(more);
+        var overrides = new Dictionary<string, string?>(more, StringComparer.OrdinalIgnoreCase);
         if (result.GetValue(Data) is { } data)
         {
-            overrides.Add(new("Server:DataDirectory", data));
+            overrides["Server:DataDirectory"] = data;
         }
 
         foreach (var pair in result.GetValue(Set) ?? [])
@@ -48,8 +48,7 @@ internal static class Settings
                 throw new ArgumentException($"--set {pair} is not a setting; write key=value, for example Kafka:GroupId=shop.");
             }
 
-            overrides.RemoveAll(o => string.Equals(o.Key, pair[..equals], StringComparison.OrdinalIgnoreCase));
-            overrides.Add(new(pair[..equals], pair[(equals + 1)..]));
+            overrides[pair[..equals]] = pair[(equals + 1)..];
         }
 
         return StreamRecOptions.Load(result.GetValue(Config), overrides);

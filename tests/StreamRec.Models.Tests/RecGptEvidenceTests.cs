@@ -98,26 +98,7 @@ public sealed class RecGptEvidenceTests : IDisposable
         return _family.Create(recipe, new TrainingVocabulary([.. Enumerable.Range(0, 30)], []), null, new ModelContext(_catalogue, context), seed: 3);
     }
 
-    private CheckpointManifest Save(ITrainableModel model)
-    {
-        var content = model.Save(_directory, [new UserHistory("u", [1, 2, 3])]);
-        return new CheckpointManifest
-        {
-            Format = CheckpointManifest.CurrentFormat,
-            Family = "recgpt",
-            Version = 1,
-            Parent = null,
-            Created = DateTimeOffset.UnixEpoch,
-            CodeVersion = "test",
-            Seed = 3,
-            Config = content.Config,
-            TrainedAfter = 0,
-            TrainedUpTo = 0,
-            Files = new Dictionary<string, string>(),
-            Golden = content.Golden,
-            Metrics = new Dictionary<string, double>(),
-        };
-    }
+    private CheckpointManifest Save(ITrainableModel model) => model.Save(_directory, "recgpt", new UserHistory("u", [1, 2, 3]));
 
     private static IReadOnlyList<RankedItem> Ask(IModel model, TestCase test) =>
         model.Recommend([new ModelQuery(test.UserId, test.History, test.History, 5)])[0];

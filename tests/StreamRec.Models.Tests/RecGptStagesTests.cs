@@ -272,26 +272,7 @@ public sealed class RecGptStagesTests : IDisposable
         }
     }
 
-    private CheckpointManifest Save(ITrainableModel model)
-    {
-        var content = model.Save(_directory, [_histories[0], _histories[7]]);
-        return new CheckpointManifest
-        {
-            Format = CheckpointManifest.CurrentFormat,
-            Family = "recgpt",
-            Version = 7,
-            Parent = null,
-            Created = DateTimeOffset.UnixEpoch,
-            CodeVersion = "test",
-            Seed = 3,
-            Config = content.Config,
-            TrainedAfter = 0,
-            TrainedUpTo = 0,
-            Files = new Dictionary<string, string>(),
-            Golden = content.Golden,
-            Metrics = new Dictionary<string, double>(),
-        };
-    }
+    private CheckpointManifest Save(ITrainableModel model) => model.Save(_directory, "recgpt", _histories[0], _histories[7]);
 
     private float[] ColdRow()
     {

@@ -52,7 +52,7 @@ public sealed class TransitionsFamilyTests : IDisposable
         using var trained = Train(passes: 1);
         using var loaded = _family.Load(_directory, Save(trained), new ModelContext(_catalogue, NoEvidence.Instance));
 
-        Assert.Equal("transitions@2", loaded.Version.ToString());
+        Assert.Equal("transitions@7", loaded.Version.ToString());
         Assert.All(_histories, history => Assert.Equal(Ask(trained, history.Items), Ask(loaded, history.Items)));
     }
 
@@ -111,7 +111,7 @@ public sealed class TransitionsFamilyTests : IDisposable
         var refused = Assert.Throws<CheckpointRejectedException>(() => _family.Load(_directory, manifest, new ModelContext(_catalogue, NoEvidence.Instance)));
 
         Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
-        Assert.StartsWith("transitions@2: ", refused.Message, StringComparison.Ordinal);
+        Assert.StartsWith("transitions@7: ", refused.Message, StringComparison.Ordinal);
     }
 
     private static TrainingVocabulary Vocabulary { get; } = new([.. Enumerable.Range(0, 20)], []);
@@ -153,26 +153,7 @@ public sealed class TransitionsFamilyTests : IDisposable
         return model;
     }
 
-    private CheckpointManifest Save(ITrainableModel model)
-    {
-        var content = model.Save(_directory, [_histories[0], _histories[7]]);
-        return new CheckpointManifest
-        {
-            Format = CheckpointManifest.CurrentFormat,
-            Family = "transitions",
-            Version = 2,
-            Parent = null,
-            Created = DateTimeOffset.UnixEpoch,
-            CodeVersion = "test",
-            Seed = 1,
-            Config = content.Config,
-            TrainedAfter = 0,
-            TrainedUpTo = 0,
-            Files = new Dictionary<string, string>(),
-            Golden = content.Golden,
-            Metrics = new Dictionary<string, double>(),
-        };
-    }
+    private CheckpointManifest Save(ITrainableModel model) => model.Save(_directory, "transitions", _histories[0], _histories[7]);
 
     private static IReadOnlyList<RankedItem> Ask(IModel model, int[] window) => model.Recommend([new ModelQuery("u", window, window, 5)])[0];
 }

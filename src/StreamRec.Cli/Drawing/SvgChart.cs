@@ -10,7 +10,7 @@ internal sealed class SvgChart
     private const int Width = 700;
     private const int Height = 380;
     private const int Left = 72;
-    private const int Right = 20;
+    private const int Right = 36;
     private const int Bottom = 56;
 
     /// <summary>Okabe and Ito's colours, told apart by people who see fewer: https://jfly.uni-koeln.de/color/.</summary>
