@@ -204,8 +204,21 @@ public sealed class ExperimentTests : IDisposable
 
     private static ExperimentResult Result(params byte[] ranks) => new()
     {
-        Data = "d", DataHash = "", Family = "f", Recipe = "r", RecipeHash = "", Protocol = Protocol.Strict, Seed = 1, Seconds = 1, Machine = "",
-        CodeVersion = "", Date = default, Calibrated = Recipe, Epochs = [1], Curve = [], Cases = new Breakdown([], []),
+        Data = "d",
+        DataHash = "",
+        Family = "f",
+        Recipe = "r",
+        RecipeHash = "",
+        Protocol = Protocol.Strict,
+        Seed = 1,
+        Seconds = 1,
+        Machine = "",
+        CodeVersion = "",
+        Date = default,
+        Calibrated = Recipe,
+        Epochs = [1],
+        Curve = [],
+        Cases = new Breakdown([], []),
         Variants = [new ResultVariant { Stage = 1, SecondStep = 0, Chosen = true, Masked = true, Metrics = new Dictionary<string, double>(), Ranks = ranks }],
     };
 
