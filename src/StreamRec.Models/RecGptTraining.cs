@@ -106,7 +106,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             _steps = state[StepsName].Item<long>();
             _stageSteps = state[StageStepsName].Item<long>();
         }
-        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException)
+        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException or DirectoryNotFoundException)
         {
             throw new InvalidDataException($"The training state in {directory} cannot be used: {exception.Message}", exception);
         }

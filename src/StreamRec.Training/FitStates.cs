@@ -59,6 +59,7 @@ internal sealed class FitStates(string directory, string fingerprint)
     /// <summary>Brings a freshly made model to where an earlier run of the same fit was; a fresh start where there is none.</summary>
     /// <param name="model">The model.</param>
     /// <param name="told">Told what was found, or null.</param>
+    /// <exception cref="InvalidDataException">The state belongs to this fit and is damaged; the message says how to start afresh.</exception>
     public FitState Resume(ITrainableModel model, Action<string>? told)
     {
         Directory.CreateDirectory(directory);
@@ -68,14 +69,22 @@ internal sealed class FitStates(string directory, string fingerprint)
             return new FitState();
         }
 
-        var (saved, state) = JsonSerializer.Deserialize<Saved>(File.ReadAllText(path), Json) ?? new Saved("", new FitState());
+        var (saved, state) = Read(path);
         if (saved != fingerprint || state.Model is null)
         {
             told?.Invoke("Starting afresh: the interrupted run in the state directory had another recipe, seed or data.");
             return new FitState();
         }
 
-        model.LoadState(PathOf(state.Model));
+        try
+        {
+            model.LoadState(PathOf(state.Model));
+        }
+        catch (InvalidDataException damaged)
+        {
+            throw Damaged(damaged);
+        }
+
         told?.Invoke($"Going on with {model.Stages[state.Stage].Name} after {state.Epoch} passes and {state.Steps} steps.");
         return state;
     }
@@ -137,6 +146,21 @@ internal sealed class FitStates(string directory, string fingerprint)
 
         void Add(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text));
     }
+
+    private Saved Read(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Saved>(File.ReadAllText(path), Json) ?? throw new JsonException("it is empty");
+        }
+        catch (JsonException damaged)
+        {
+            throw Damaged(damaged);
+        }
+    }
+
+    private InvalidDataException Damaged(Exception cause) =>
+        new($"The interrupted run in '{directory}' is damaged ({cause.Message}); delete the directory to start afresh (streamrec train: --restart).", cause);
 
     private sealed record Saved(string Fingerprint, FitState State);
 }

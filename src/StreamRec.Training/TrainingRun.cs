@@ -81,6 +81,12 @@ public sealed class TrainingRun(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
         var counts = evidence(split.Train);
         using var model = family.Create(recipe, vocabulary, parentDirectory, new ModelContext(journal.Catalogue, counts), seed);
+        if (parentDirectory is not null)
+        {
+            // The earlier stages are behind the parent; a first model begins with them.
+            model.BeginStage(model.Stages.Count - 1);
+        }
+
         var fresh = Fresh(histories, split, trainedUpTo);
         Fit(model, split.Train, fresh, new Random(seed), progress, cancellationToken);
 

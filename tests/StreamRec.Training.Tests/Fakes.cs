@@ -111,6 +111,9 @@ internal sealed class StepFamily : IModelFamily
 
     public int StepsTrained { get; set; }
 
+    /// <summary>The stage that was begun last; 0 = none was.</summary>
+    public int Stage { get; private set; }
+
     /// <summary>What the last model was calibrated on.</summary>
     public IReadOnlyList<TestCase> Calibration { get; set; } = [];
 
@@ -138,11 +141,9 @@ internal sealed class StepFamily : IModelFamily
 
     private sealed class Trained(StepFamily family) : StepModel(new ModelVersion("step", 0), family.Learns), ITrainableModel
     {
-        public IReadOnlyList<TrainingStage> Stages => [new TrainingStage("only", 1, 1, 8)];
+        public IReadOnlyList<TrainingStage> Stages => [new TrainingStage("first", 1, 1, 8), new TrainingStage("last", 1, 1, 8)];
 
-        public void BeginStage(int stage)
-        {
-        }
+        public void BeginStage(int stage) => family.Stage = stage;
 
         public void Calibrate(IReadOnlyList<TestCase> validation) => family.Calibration = validation;
 

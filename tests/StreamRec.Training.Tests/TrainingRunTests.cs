@@ -74,6 +74,7 @@ public sealed class TrainingRunTests
 
         Assert.True(report.Activated, report.Reason);
         Assert.Equal("parent", _family.ParentDirectory);
+        Assert.Equal(1, _family.Stage);
         Assert.Equal(1, _checkpoints.ManifestOf(report.Version!).Parent);
         Assert.Equal(1, report.Champion!.HitRate(10));
     }
@@ -104,6 +105,7 @@ public sealed class TrainingRunTests
         Assert.Contains("set by popularity", report.Reason, StringComparison.Ordinal);
         Assert.Contains("the champion was left out: model.safetensors was altered", report.Reason, StringComparison.Ordinal);
         Assert.Null(_family.ParentDirectory);
+        Assert.Equal(0, _family.Stage);
     }
 
     [Fact]
