@@ -130,21 +130,6 @@ public sealed class TransitionCountsTests
     }
 
     [Fact]
-    public void Without_a_history_the_evidence_is_that_of_the_others_alone()
-    {
-        UserHistory[] others = [new("a", [1, 2, 3, 1, 4]), new("b", [2, 4, 1, 2])];
-        var own = new UserHistory("u", [1, 2, 4, 1, 3, 2, 2]);
-        // An item that only this user has would change how many items there are.
-        var (all, rest) = (TransitionEvidence.Count(Settings, [.. others, own], 0), TransitionEvidence.Count(Settings, others, 0));
-        var (actual, expected) = (new float[5], new float[5]);
-
-        all.AddTo([1, 2, 2, 4], 1.5f, actual, own.Items);
-        rest.AddTo([1, 2, 2, 4], 1.5f, expected);
-
-        Assert.Equal(expected, actual, (a, b) => Math.Abs(a - b) < 1e-5);
-    }
-
-    [Fact]
     public void Counts_of_another_decay_cannot_be_asked()
     {
         var refused = Assert.Throws<ArgumentException>(() => new TransitionEvidence(Count([1, 2]), Settings with { Reach = 4 }));

@@ -93,6 +93,18 @@ public sealed class OfflineFitTests : IDisposable
         Assert.Equal("first 1", Passes()[0]);
     }
 
+    [Fact]
+    public void A_damaged_state_is_refused_with_the_way_out()
+    {
+        Fit(state: _directory).Run(_split, CancellationToken.None);
+        File.WriteAllText(Path.Combine(_directory, "fit.json"), "{ \"fingerprint\": ");
+
+        var refused = Assert.Throws<InvalidDataException>(() => Fit(state: _directory).Run(_split, CancellationToken.None));
+
+        Assert.Contains(_directory, refused.Message, StringComparison.Ordinal);
+        Assert.Contains("--restart", refused.Message, StringComparison.Ordinal);
+    }
+
     private static ModelContext Context => new(new Catalogue(), NoEvidence.Instance);
 
     private OfflineFit Fit(StageOverride over = default, string? state = null) =>

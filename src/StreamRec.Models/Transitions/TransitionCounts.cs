@@ -91,21 +91,6 @@ public sealed class TransitionCounts : IInteractionObserver
     /// <summary>Adds weight × log(1 + C[item, a] × scale) to the score of each a.</summary>
     internal void AddTo(int item, float scale, float weight, Span<float> scores) => Find(item)?.AddTo(scale, weight, scores);
 
-    /// <summary>What one history has contributed to a row.</summary>
-    internal Dictionary<int, float> ContributionOf(ReadOnlySpan<int> history, int item)
-    {
-        var own = new Dictionary<int, float>();
-        for (var i = 0; i < history.Length; i++)
-        {
-            for (var d = 1; history[i] == item && d <= _decay.Length && i + d < history.Length; d++)
-            {
-                own[history[i + d]] = own.GetValueOrDefault(history[i + d]) + _decay[d - 1];
-            }
-        }
-
-        return own;
-    }
-
     /// <summary>A row's items with their counts, by number.</summary>
     internal (int Item, float Count)[] ReadRow(int item) => Find(item)?.Read() ?? [];
 

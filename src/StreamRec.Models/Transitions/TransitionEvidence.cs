@@ -77,41 +77,6 @@ public sealed class TransitionEvidence : IEvidence
         }
     }
 
-    /// <summary>As <see cref="AddTo(ReadOnlySpan{int}, float, Span{float})"/>, from counts that one counted history is taken out of.</summary>
-    /// <remarks>For training on what was counted: a target's own transition would give it away.</remarks>
-    /// <param name="window">Item numbers, oldest first.</param>
-    /// <param name="weight">Factor of everything added.</param>
-    /// <param name="scores">By item number.</param>
-    /// <param name="without">The user's whole history as it was counted, oldest first.</param>
-    public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores, ReadOnlySpan<int> without)
-    {
-        AddTo(window, weight, scores);
-        var (length, scale) = (Math.Min(window.Length, Settings.Asked), Scale);
-        var weights = WeightsOf(length);
-        for (var j = 0; j < length; j++)
-        {
-            foreach (var (item, own) in Counts.ContributionOf(without, window[^(j + 1)]))
-            {
-                var count = Counts[window[^(j + 1)], item];
-                Add(item, weight * weights[j] * (MathF.Log(1 + (Math.Max(0, count - own) * scale)) - MathF.Log(1 + (count * scale))), scores);
-            }
-        }
-
-        foreach (var (item, own) in without.ToArray().CountBy(item => item))
-        {
-            var occurrences = Counts.Occurrences(item);
-            Add(item, weight * (float)Settings.Popularity * (MathF.Log(1 + occurrences - own) - MathF.Log(1 + occurrences)), scores);
-        }
-
-        static void Add(int item, float difference, Span<float> scores)
-        {
-            if (item < scores.Length)
-            {
-                scores[item] += difference;
-            }
-        }
-    }
-
     private float Scale => Settings.Tau is { } tau ? Counts.Items / (float)tau : 1;
 
     private float[] WeightsOf(int length) => _weights[length] ??= Settings.WindowWeights(length);
