@@ -5,10 +5,11 @@ namespace StreamRec.Models;
 /// <summary>A batch of training windows one after another, without padding.</summary>
 /// <param name="Indices">int64 [tables, N]: item row, position, segment and, where the model has a user table, user row of each slot.</param>
 /// <param name="Offsets">int64 [B + 1]: where each window begins.</param>
-/// <param name="Predicted">int64 [M]: the slots that predict something; null when all do.</param>
+/// <param name="Slots">int64 [N]: 0 to N - 1.</param>
+/// <param name="Predicted">int64 [M]: the slots that predict something, rising.</param>
 /// <param name="Targets">int64 [M]: the item rows that they predict.</param>
 /// <param name="Seed">Of the dropout of the embeddings.</param>
-internal sealed record PackedSequences(Tensor Indices, Tensor Offsets, Tensor? Predicted, Tensor Targets, long Seed)
+internal sealed record PackedSequences(Tensor Indices, Tensor Offsets, Tensor Slots, Tensor Predicted, Tensor Targets, long Seed)
 {
     /// <summary>Packs windows.</summary>
     /// <param name="windows">Without padding.</param>
@@ -51,6 +52,6 @@ internal sealed record PackedSequences(Tensor Indices, Tensor Offsets, Tensor? P
 
         return new PackedSequences(
             Tensor.From<long>(indices, tables, count), Tensor.From(offsets),
-            predicted.Count == count ? null : Tensor.From([.. predicted]), Tensor.From([.. targets]), seed);
+            Tensor.Arange(0, count, 1), Tensor.From([.. predicted]), Tensor.From([.. targets]), seed);
     }
 }

@@ -68,6 +68,9 @@ public sealed record RecGptConfig
     /// </summary>
     public bool TiedHead { get; init; } = true;
 
+    /// <summary>Networks of this shape that are trained apart and answer together, 1 to 8: <see cref="RecGptEnsemble"/>.</summary>
+    public int Members { get; init; } = 1;
+
     /// <summary>Oddities of the authors' code.</summary>
     public RecGptLegacy Legacy { get; init; } = new();
 }
@@ -190,7 +193,7 @@ internal sealed partial class RecGpt : Module
 
         for (var i = 0; i < _blocks.Count; i++)
         {
-            x = _blocks[i].ForwardPacked(x, batch.Offsets, i == _blocks.Count - 1 ? batch.Predicted : null, random);
+            x = _blocks[i].ForwardPacked(x, batch, i == _blocks.Count - 1, random);
         }
 
         return _norm is null ? x : _norm.Forward(x);
@@ -291,14 +294,17 @@ internal sealed partial class RecGpt : Module
         }
 
         /// <param name="x">float [N, d].</param>
-        /// <param name="offsets">int64 [B + 1].</param>
-        /// <param name="slots">int64 [M]: the slots to compute; null = all. Every slot is seen by those after it.</param>
+        /// <param name="batch">Whose slots these are.</param>
+        /// <param name="predictedOnly">Compute only the slots that predict something; the others are still seen by those after them.</param>
         /// <param name="random">Seeds of the dropout.</param>
         /// <returns>float [M, d].</returns>
-        public Tensor ForwardPacked(Tensor x, Tensor offsets, Tensor? slots, Random random)
+        public Tensor ForwardPacked(Tensor x, PackedSequences batch, bool predictedOnly, Random random)
         {
-            var attended = _attention.ForwardPacked(_preNorm ? _norm1.Forward(x) : x, offsets, slots, random);
-            x = slots is null ? x : x.IndexSelect(0, slots);
+            var keys = _preNorm ? _norm1.Forward(x) : x;
+            var some = predictedOnly && batch.Predicted.Size(0) < batch.Slots.Size(0);
+            var (slots, queries) = some ? (batch.Predicted, keys.IndexSelect(0, batch.Predicted)) : (batch.Slots, keys);
+            var attended = _attention.ForwardPacked(queries, keys, batch.Offsets, slots, random);
+            x = !some ? x : _preNorm ? x.IndexSelect(0, slots) : queries;
             if (_preNorm)
             {
                 var sum = x + _dropout.Forward(attended);
@@ -346,17 +352,14 @@ internal sealed partial class RecGpt : Module
             _out.Forward(Context(query, x, mask).Transpose(1, 2).Reshape(query.Shape));
 
         /// <summary>Softmax attention of sequences without padding: see <see cref="Packs"/>.</summary>
+        /// <param name="query">float [M, d].</param>
         /// <param name="x">float [N, d].</param>
         /// <param name="offsets">int64 [B + 1].</param>
-        /// <param name="slots">int64 [M]: the slots wanted; null = all.</param>
+        /// <param name="slots">int64 [M]: where the queries stand.</param>
         /// <param name="random">Seeds of the dropout.</param>
         /// <returns>float [M, d].</returns>
-        public Tensor ForwardPacked(Tensor x, Tensor offsets, Tensor? slots, Random random)
-        {
-            var context = Packed.Attention(
-                _query.Forward(x), _key.Forward(x), _value.Forward(x), offsets, _heads, Training ? _weightDropout : 0, random.NextInt64());
-            return _out.Forward(slots is null ? context : context.IndexSelect(0, slots));
-        }
+        public Tensor ForwardPacked(Tensor query, Tensor x, Tensor offsets, Tensor slots, Random random) => _out.Forward(Packed.Attention(
+            _query.Forward(query), _key.Forward(x), _value.Forward(x), offsets, slots, _heads, Training ? _weightDropout : 0, random.NextInt64()));
 
         /// <summary>float [B, heads, Q, d/heads]; arguments as for <see cref="Forward"/>.</summary>
         protected abstract Tensor Context(Tensor query, Tensor x, Tensor mask);

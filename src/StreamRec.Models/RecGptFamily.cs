@@ -53,6 +53,12 @@ public sealed record RecGptStage
     /// <summary>What is predicted; prompts need <see cref="RecGptTargets.AllPositions"/>.</summary>
     public RecGptTargets Targets { get; init; } = RecGptTargets.AllPositions;
 
+    /// <summary>
+    /// Share of a window's items that are left out, drawn anew each time, in [0, 1): what comes next is learnt from the items further back,
+    /// too. Needs <see cref="RecGptTargets.Prefixes"/>.
+    /// </summary>
+    public double ItemDropout { get; init; }
+
     /// <summary>Adam's step size, in (0, 1].</summary>
     public double LearningRate { get; init; } = 1e-3;
 
@@ -137,6 +143,8 @@ public sealed record RecGptRecipe
         // Flow attention has no weights to drop.
         Check("model.attentionDropout", m.AttentionDropout, 0, m.Attention == RecGptAttentionKind.Softmax ? 0.99 : 0);
         Check("model.userDropout", m.UserDropout, 0, 1);
+        // Prompts at recall are one network's own.
+        Check("model.members", m.Members, 1, m.Legacy.RecallPrompts == RecGptRecallPrompts.None ? 8 : 1);
         Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
         Check("recall.n", recipe.Recall.N ?? 0, 0, RecGptRecall.MaxSecond);
         Check("evidence.weight", recipe.Evidence.Weight ?? 0, 0, 100);
@@ -144,6 +152,7 @@ public sealed record RecGptRecipe
         Check("the number of stages", recipe.Stages.Count, 1, 16);
         foreach (var (i, stage) in recipe.Stages.Index())
         {
+            Check($"stages[{i}].itemDropout", stage.ItemDropout, 0, stage.Targets == RecGptTargets.Prefixes ? 0.99 : 0);
             Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
             Check($"stages[{i}].beta2", stage.Beta2, 0, 0.999999);
             Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
@@ -209,7 +218,7 @@ public sealed class RecGptFamily : IModelFamily
             throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
         }
 
-        var network = new RecGpt(recipe.Model, items.Rows, users.Rows);
+        var network = new RecGptEnsemble(recipe.Model, items.Rows, users.Rows);
         var model = new RecGptModel(version, recipe, items, users, network, context);
         try
         {
@@ -242,7 +251,7 @@ public sealed class RecGptFamily : IModelFamily
         var items = Grow(parentItems, vocabulary.Items.Select(number => context.Catalogue[number].Id));
         var users = new Vocabulary([.. vocabulary.Users]);
         TorchRandom.ManualSeed(seed);
-        var network = new RecGpt(settings.Model, items.Rows, users.Rows);
+        var network = new RecGptEnsemble(settings.Model, items.Rows, users.Rows);
         if (parentDirectory is not null)
         {
             Inherit(network, Path.Combine(parentDirectory, WeightsFile), users, parentUsers!);
@@ -341,7 +350,7 @@ public sealed class RecGptFamily : IModelFamily
         return (recipe, Vocabulary.Read(Path.Combine(directory, ItemsFile)), Vocabulary.Read(Path.Combine(directory, UsersFile)));
     }
 
-    private static void LoadWeights(RecGpt network, string path, ModelVersion version)
+    private static void LoadWeights(RecGptEnsemble network, string path, ModelVersion version)
     {
         try
         {
@@ -381,7 +390,7 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    private static void Inherit(RecGpt network, string path, Vocabulary users, Vocabulary parentUsers)
+    private static void Inherit(RecGptEnsemble network, string path, Vocabulary users, Vocabulary parentUsers)
     {
         using var file = SafeTensorsFile.Open(path);
         using var noGrad = NoGrad.Enter();
@@ -396,14 +405,14 @@ public sealed class RecGptFamily : IModelFamily
         {
             using var scope = TensorScope.Enter();
             var value = file.Read(name);
-            if (value.Dim != parameter.Dim || (name != UserTable && value.Size(0) > parameter.Size(0)) || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1)))
+            if (value.Dim != parameter.Dim || (!name.EndsWith(UserTable, StringComparison.Ordinal) && value.Size(0) > parameter.Size(0)) || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1)))
             {
                 throw new ArgumentException(
                     $"The recipe gives {name} the shape [{string.Join(", ", parameter.Shape)}], the parent has [{string.Join(", ", value.Shape)}]; " +
                     "use the parent's recipe, or start without a parent.");
             }
 
-            if (name == UserTable)
+            if (name.EndsWith(UserTable, StringComparison.Ordinal))
             {
                 InheritUsers(parameter, value, users, parentUsers);
             }

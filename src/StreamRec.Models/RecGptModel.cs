@@ -13,7 +13,7 @@ internal class RecGptModel : ITwoStepRecall
     private readonly bool _ownsNetwork;
 
     public RecGptModel(
-        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context)
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble network, ModelContext context)
     {
         Version = version;
         Config = recipe.Model;
@@ -50,7 +50,7 @@ internal class RecGptModel : ITwoStepRecall
 
     protected Vocabulary Users { get; }
 
-    protected RecGpt Network { get; }
+    protected RecGptEnsemble Network { get; }
 
     /// <inheritdoc/>
     public IModel WithSecondStep(int secondStep)
@@ -209,9 +209,9 @@ internal class RecGptModel : ITwoStepRecall
             var batch = bucket.ToArray();
             RowWindow[] inputs = [.. batch.Select(w => w.Item)];
             var users = Tensor.From<long>([.. inputs.Select(w => (long)w.User)]);
-            var hidden = Hidden(inputs, users, bucket.Key);                                       // [B, d]
-            var firstAll = hidden.MatMul(Network.ItemTable.T).ToArray<float>();                   // [B, rows]
-            var secondAll = bothSteps ? SecondHidden(inputs, users, hidden, bucket.Key).MatMul(Network.ItemTable.T).ToArray<float>() : [];
+            var hidden = Hidden(inputs, users, bucket.Key);
+            var firstAll = Network.Scores(hidden).ToArray<float>();                               // [B, rows]
+            var secondAll = bothSteps ? Network.Scores(SecondHidden(inputs, users, hidden, bucket.Key)).ToArray<float>() : [];
             for (var i = 0; i < batch.Length; i++)
             {
                 var fused = evidence.Length > 0 && !inputs[i].Window.IsEmpty;
@@ -231,15 +231,15 @@ internal class RecGptModel : ITwoStepRecall
         }
     }
 
-    private Tensor Hidden(RowWindow[] windows, Tensor users, int length)
+    private Tensor[] Hidden(RowWindow[] windows, Tensor users, int length)
     {
         var segments = windows[0].Segments is null ? null : SlotBatch.Pad([.. windows.Select(w => w.Segments!)], length);
         return Network.ForwardLast(SlotBatch.Pad([.. windows.Select(w => w.Rows)], length), users, segments);
     }
 
-    private Tensor SecondHidden(RowWindow[] windows, Tensor users, Tensor hidden, int length)
+    private Tensor[] SecondHidden(RowWindow[] windows, Tensor users, Tensor[] hidden, int length)
     {
-        var next = RecGptPrompts.Greedy(Network, hidden).ToArray<long>();
+        var next = RecGptPrompts.Greedy(Network.Logits(hidden)).ToArray<long>();
         RowWindow[] pushed = [.. windows.Zip(next, (window, item) => RecGptRecall.Push(window, (int)item, Config.MaxLength))];
         return Hidden(pushed, users, Math.Min(Config.MaxLength, length + 1));
     }
@@ -277,8 +277,8 @@ internal class RecGptModel : ITwoStepRecall
 
         var known = windows.Where(w => w.Rows.Length > 0).Select(w => new TrainingWindow(w.User, w.Rows, new int[w.Rows.Length])).ToArray();
         var prompted = new Queue<TrainingWindow>(Config.Legacy.RecallPrompts == RecGptRecallPrompts.BeforeLast
-            ? RecGptLegacyPrompts.BeforeLast(Network, Config, known, Config.Legacy.RecallPromptCount)
-            : RecGptLegacyPrompts.BeforeEach(Network, Config, known, Config.Legacy.RecallPromptCount));
+            ? RecGptLegacyPrompts.BeforeLast(Network.Members[0], Config, known, Config.Legacy.RecallPromptCount)
+            : RecGptLegacyPrompts.BeforeEach(Network.Members[0], Config, known, Config.Legacy.RecallPromptCount));
         return [.. windows.Select(w => w.Rows.Length > 0 && prompted.TryDequeue(out var p) ? w with { Rows = p.Items, Segments = p.Segments } : w)];
     }
 

@@ -136,7 +136,7 @@ internal static class RecGptPrompts
             var items = SlotBatch.Pad([.. batch.Select(prefix => prefix.Items())], length);
             var segments = SlotBatch.Pad([.. batch.Select(prefix => prefix.Segments())], length);
             var users = Tensor.From<long>([.. batch.Select(prefix => (long)prefix.User)]);
-            var next = Greedy(network, network.ForwardLast(items, users, segments)).ToArray<long>();
+            var next = Greedy(network.Logits(network.ForwardLast(items, users, segments))).ToArray<long>();
             for (var i = 0; i < batch.Length; i++)
             {
                 batch[i].Push((int)next[i], 0, segment: 1);
@@ -144,14 +144,9 @@ internal static class RecGptPrompts
         }
     }
 
-    /// <summary>The most likely next item row of each hidden state, int64 [B]; never padding, anything else, seen or not, as in the paper.</summary>
-    /// <param name="network">The network.</param>
-    /// <param name="hidden">float [B, d].</param>
-    internal static Tensor Greedy(RecGpt network, Tensor hidden)
-    {
-        var logits = network.Logits(hidden);                                                   // [B, rows]
-        return logits.Narrow(1, 1, logits.Size(1) - 1).ArgMax(1) + 1;
-    }
+    /// <summary>The most likely next item row of each sequence, int64 [B]; never padding, anything else, seen or not, as in the paper.</summary>
+    /// <param name="logits">float [B, rows].</param>
+    internal static Tensor Greedy(Tensor logits) => logits.Narrow(1, 1, logits.Size(1) - 1).ArgMax(1) + 1;
 }
 
 /// <summary>A sequence with its prompts as it grows, cut to the newest slots that the model reads.</summary>

@@ -21,7 +21,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private readonly int _seed;
     private Random _random;
     private int _stage;
-    private IRecGptLoss _loss;
+    private IRecGptLoss[] _losses;
     private Adam _optimizer;
     private WeightAverage? _average;
 
@@ -32,7 +32,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private long _steps;
 
     public RecGptTraining(
-        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGpt network, ModelContext context, int seed)
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble network, ModelContext context, int seed)
         : base(version, recipe, items, users, network, context)
     {
         _recipe = recipe;
@@ -40,7 +40,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _seed = seed;
         _random = new Random(seed);
         Stages = [.. recipe.Stages.Select(stage => new TrainingStage(stage.Name, stage.Epochs, stage.Patience, stage.BatchSize))];
-        (_loss, _optimizer, _average) = Begin(0);
+        (_losses, _optimizer, _average) = Begin(0);
     }
 
     /// <inheritdoc/>
@@ -56,7 +56,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         var begun = Begin(stage);
         _optimizer.Dispose();
         _average?.Dispose();
-        (_stage, _stageSteps, (_loss, _optimizer, _average)) = (stage, 0, begun);
+        (_stage, _stageSteps, (_losses, _optimizer, _average)) = (stage, 0, begun);
     }
 
     /// <inheritdoc/>
@@ -127,7 +127,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         var windows = batch.Select(Window).OfType<TrainingWindow>().ToArray();
         if (Stage.Targets == RecGptTargets.Prefixes)
         {
-            windows = [.. windows.SelectMany(Prefixes)];
+            windows = [.. windows.SelectMany(Prefixes).Select(Thinned)];
         }
 
         if (windows.Length == 0)
@@ -136,21 +136,12 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         }
 
         _average?.Leave();
-        if (Network is { Packs: true, UserTable: { } users })
-        {
-            _optimizer.Prepare(users, [.. windows.Select(window => (long)window.User)]);
-        }
-
-        var prompted = RecGptPrompts.Insert(Network, Config, windows, Stage.Prompts);
-        Network.Train(true);
-        try
-        {
-            return Step(prompted);
-        }
-        finally
-        {
-            Network.Train(false);
-        }
+        var loss = Network.Members.Zip(_losses, (member, loss) => Backward(member, loss, windows)).Average();
+        _optimizer.LearningRate = Stage.LearningRate * Schedule(_stageSteps++);
+        _optimizer.Step();
+        _optimizer.ZeroGrad();
+        _average?.Update();
+        return loss;
     }
 
     /// <inheritdoc/>
@@ -192,23 +183,26 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         (StageName, Tensor.Full([], _stage, ScalarType.Int64)),
     ];
 
-    private (IRecGptLoss Loss, Adam Optimizer, WeightAverage? Average) Begin(int index)
+    private (IRecGptLoss[] Losses, Adam Optimizer, WeightAverage? Average) Begin(int index)
     {
         var stage = _recipe.Stages[index];
-        IRecGptLoss loss = stage.Loss switch
+        IRecGptLoss[] losses = [.. Network.Members.Select<RecGpt, IRecGptLoss>(member => stage.Loss switch
         {
             RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
-            _ when Network.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
+            _ when member.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
             _ => new FullSoftmaxLoss(stage.LabelSmoothing),
-        };
+        })];
         var optimizer = new Adam(Network.NamedParameters(), stage.LearningRate, beta2: stage.Beta2, weightDecay: stage.WeightDecay);
         // A batch reads few users. A mean of the weights needs every row after every step.
-        if (Network is { Packs: true, UserTable: { } users } && stage.Averaging == 0)
+        foreach (var member in stage.Averaging == 0 ? Network.Members : [])
         {
-            optimizer.StepByRows(users);
+            if (member is { Packs: true, UserTable: { } users })
+            {
+                optimizer.StepByRows(users);
+            }
         }
 
-        return (loss, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
+        return (losses, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
     }
 
     // Items that the model does not know are skipped; null when less than one input with its target is left.
@@ -235,6 +229,29 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         Enumerable.Range(1, window.Items.Length).Select(length => new TrainingWindow(
             window.User, window.Items[..length], [.. new int[length - 1], window.Targets[length - 1]], null, window.Shown?[..length]));
 
+    // The window without a random share of its items; one stays.
+    private TrainingWindow Thinned(TrainingWindow window)
+    {
+        if (Stage.ItemDropout == 0 || window.Items.Length == 1)
+        {
+            return window;
+        }
+
+        var kept = Enumerable.Range(0, window.Items.Length).Where(_ => _random.NextDouble() >= Stage.ItemDropout).ToArray();
+        if (kept.Length == 0)
+        {
+            kept = [_random.Next(window.Items.Length)];
+        }
+
+        // What was shown was shown before the target, whichever items are left.
+        return window with
+        {
+            Items = [.. kept.Select(slot => window.Items[slot])],
+            Targets = [.. new int[kept.Length - 1], window.Targets[^1]],
+            Shown = window.Shown is { } shown ? [.. new int[kept.Length - 1][], shown[^1]] : null,
+        };
+    }
+
     // What was shown between the items at these places and never taken, for each place but the last; null when there is nothing.
     private int[][]? Shown(UserHistory history, List<int> places)
     {
@@ -253,9 +270,26 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             shown.Where(impression => impression.After > from && impression.After <= to).Select(impression => impression.Row).ToArray())];
     }
 
-    private double Step(TrainingWindow[] windows)
+    /// <summary>Adds the gradients of a member's loss on windows that it sets its own prompts into; returns the loss.</summary>
+    private double Backward(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
     {
-        var loss = Network.Packs ? BackwardPacked(windows) : BackwardPadded(windows);
+        if (member is { Packs: true, UserTable: { } users })
+        {
+            _optimizer.Prepare(users, [.. windows.Select(window => (long)window.User)]);
+        }
+
+        windows = RecGptPrompts.Insert(member, Config, windows, Stage.Prompts);
+        member.Train(true);
+        double loss;
+        try
+        {
+            loss = member.Packs ? BackwardPacked(member, objective, windows) : BackwardPadded(member, objective, windows);
+        }
+        finally
+        {
+            member.Train(false);
+        }
+
         if (!double.IsFinite(loss))
         {
             throw new ModelFailedException($"{Version}: the training loss is {loss}; lower learningRate (now {Stage.LearningRate}).");
@@ -263,31 +297,27 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 
         if (Config.Legacy.PaddedWindows)
         {
-            Network.FreezePadding();
+            member.FreezePadding();
         }
 
         if (Stage.GradientClip > 0)
         {
-            GradientClip.ByNorm(Network.Parameters(), Stage.GradientClip);
+            GradientClip.ByNorm(member.Parameters(), Stage.GradientClip);
         }
 
-        _optimizer.LearningRate = Stage.LearningRate * Schedule(_stageSteps++);
-        _optimizer.Step();
-        _optimizer.ZeroGrad();
-        _average?.Update();
         return loss;
     }
 
-    private double BackwardPacked(TrainingWindow[] windows)
+    private double BackwardPacked(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
     {
-        var batch = PackedSequences.Of(windows, Config.MaxLength, Network.UserTable is not null, _random.NextInt64());
-        var hidden = Network.ForwardPacked(batch, _random, out var embedded);                     // [M, d]
-        var loss = _loss.Backward(hidden, batch.Targets, Network.ItemTable, _random, Refused(windows));
-        Network.BackwardEmbeddings(batch, embedded);
+        var batch = PackedSequences.Of(windows, Config.MaxLength, member.UserTable is not null, _random.NextInt64());
+        var hidden = member.ForwardPacked(batch, _random, out var embedded);                     // [M, d]
+        var loss = objective.Backward(hidden, batch.Targets, member.ItemTable, _random, Refused(windows));
+        member.BackwardEmbeddings(batch, embedded);
         return loss;
     }
 
-    private double BackwardPadded(TrainingWindow[] windows)
+    private double BackwardPadded(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
     {
         var length = Config.Legacy.PaddedWindows ? Config.MaxLength : windows.Max(w => w.Items.Length);
         var items = SlotBatch.Pad([.. windows.Select(w => w.Items)], length);
@@ -297,8 +327,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             : SlotBatch.Pad([.. windows.Select(w => w.Segments ?? new int[w.Items.Length])], length);
         var targets = SlotBatch.Pad([.. windows.Select(w => w.Targets)], length);
         var predicted = targets.Ne(0);
-        var hidden = Network.Forward(items, users, segments)[predicted];                          // [N, d]
-        return _loss.Backward(hidden, targets[predicted], Network.ItemTable, _random, Refused(windows));
+        var hidden = member.Forward(items, users, segments)[predicted];                          // [N, d]
+        return objective.Backward(hidden, targets[predicted], member.ItemTable, _random, Refused(windows));
     }
 
     /// <summary>Factor of the step size in a step of the stage, counted from 0.</summary>

@@ -7,7 +7,7 @@ internal static partial class Native
 {
     [LibraryImport(Library)]
     internal static partial int sr_packed_attention(
-        TensorHandle q, TensorHandle k, TensorHandle v, TensorHandle offsets, long heads, double p, long seed,
+        TensorHandle q, TensorHandle k, TensorHandle v, TensorHandle offsets, TensorHandle slots, long heads, double p, long seed,
         out nint result, out nint error);
 
     [LibraryImport(Library)]

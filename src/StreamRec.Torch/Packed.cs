@@ -11,17 +11,19 @@ namespace StreamRec.Torch;
 public static class Packed
 {
     /// <summary>Causal softmax attention within each sequence, scaled by 1 / sqrt(d / heads).</summary>
-    /// <param name="q"><c>[N, d]</c>; a head is d / heads neighbouring columns.</param>
+    /// <param name="q"><c>[M, d]</c>; a head is d / heads neighbouring columns.</param>
     /// <param name="k"><c>[N, d]</c>.</param>
     /// <param name="v"><c>[N, d]</c>.</param>
     /// <param name="offsets">int64 <c>[B + 1]</c>, from 0 to N.</param>
+    /// <param name="slots">int64 <c>[M]</c>, rising: the rows of k that the queries stand at, each sees its sequence up to there.</param>
     /// <param name="heads">A divisor of d.</param>
     /// <param name="dropout">Probability with which a weight is dropped, in [0, 1).</param>
     /// <param name="seed">Of the dropout.</param>
-    public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor offsets, int heads, double dropout = 0, long seed = 0)
+    /// <returns><c>[M, d]</c>.</returns>
+    public static Tensor Attention(Tensor q, Tensor k, Tensor v, Tensor offsets, Tensor slots, int heads, double dropout = 0, long seed = 0)
     {
         var status = Native.sr_packed_attention(
-            q.Handle, k.Handle, v.Handle, offsets.Handle, heads, dropout, seed, out var result, out var error);
+            q.Handle, k.Handle, v.Handle, offsets.Handle, slots.Handle, heads, dropout, seed, out var result, out var error);
         return Native.Own(status, result, error);
     }
 

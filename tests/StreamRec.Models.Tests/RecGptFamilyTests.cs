@@ -143,6 +143,8 @@ public sealed class RecGptFamilyTests : IDisposable
 
     [Theory]
     [InlineData("""{"model":{"hidden":0}}""", "model.hidden is 0; it must be in [8, 4096].")]
+    [InlineData("""{"model":{"members":9}}""", "model.members is 9; it must be in [1, 8].")]
+    [InlineData("""{"model":{"members":2,"legacy":{"recallPrompts":"before-last"}}}""", "model.members is 2; it must be in [1, 1].")]
     [InlineData("""{"model":{"hidden":20,"heads":3}}""", "it must be a multiple of model.heads, 3.")]
     [InlineData("""{"stages":[{"learningRate":-1}]}""", "stages[0].learningRate is -1")]
     [InlineData("""{"stages":[{},{"prompts":{"count":7}}]}""", "stages[1].prompts.count is 7; it must be in [0, 6].")]

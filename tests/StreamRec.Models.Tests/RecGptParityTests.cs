@@ -74,7 +74,7 @@ public sealed class RecGptParityTests
 
         AssertClose(fixture[$"{segments}.hidden"], hidden, HiddenTolerance);
         AssertClose(fixture[$"{segments}.logits"], logits, LogitTolerance);
-        Assert.Equal(fixture[$"{segments}.next_by_logits"].ToArray<long>(), RecGptPrompts.Greedy(fixture.Network, hidden.Select(1, 11)).ToArray<long>());
+        Assert.Equal(fixture[$"{segments}.next_by_logits"].ToArray<long>(), RecGptPrompts.Greedy(fixture.Network.Logits(hidden.Select(1, 11))).ToArray<long>());
         var scores = hidden.Select(1, 11).MatMul(fixture.Network.ItemTable.T).ToArray<float>();
         var suppressed = fixture.Json.GetProperty("recall").GetProperty("train_input").GetProperty("suppressed_items");
         foreach (var (row, next) in fixture[$"{segments}.next_by_inner_product"].ToArray<long>().Index())
@@ -294,7 +294,7 @@ public sealed class RecGptParityTests
         var windows = RecallWindows(fixture, set);
 
         var first = network.ForwardLast(fixture[$"recall_{set}.input_ids"], fixture.UserRows);
-        var next = RecGptPrompts.Greedy(network, first).ToArray<long>();
+        var next = RecGptPrompts.Greedy(network.Logits(first)).ToArray<long>();
         RowWindow[] pushed = [.. windows.Zip(next, (window, item) => RecGptRecall.Push(window, (int)item, 12))];
         var (items, segments) = (SlotBatch.Pad([.. pushed.Select(w => w.Rows)], 12), SlotBatch.Pad([.. pushed.Select(w => w.Segments!)], 12));
         var second = network.ForwardLast(items, fixture.UserRows, segments);
@@ -345,7 +345,7 @@ public sealed class RecGptParityTests
     {
         var (items, users) = (new Vocabulary([.. Enumerable.Range(1, 121).Select(i => $"{i}")]), new Vocabulary([]));
         using var model = new RecGptModel(
-            new ModelVersion("recgpt", 1), new RecGptRecipe { Model = fixture.Config }, items, users, fixture.Network, new ModelContext(new Catalogue(), NoEvidence.Instance));
+            new ModelVersion("recgpt", 1), new RecGptRecipe { Model = fixture.Config }, items, users, fixture.Ensemble, new ModelContext(new Catalogue(), NoEvidence.Instance));
         var lists = new int[6][];
         ((RecGptModel)model.WithSecondStep(n)).Rank(RecallWindows(fixture, set), bias, row => row, (i, rows, scores) =>
         {

@@ -14,7 +14,7 @@ internal sealed class RecGptReference : IDisposable
         _expected = SafeTensorsFile.Open(Path.Combine(directory, "expected.safetensors"));
         Json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(directory, "expected.json"))).RootElement;
         // Row 121 is the reference's unused mask row: one more item to us.
-        Network = new RecGpt(config, itemRows: 122, userRows: 11);
+        Ensemble = new RecGptEnsemble(config, itemRows: 122, userRows: 11);
         using var weights = SafeTensorsFile.Open(Path.Combine(directory, "model.safetensors"));
         using var noGrad = NoGrad.Enter();
         foreach (var (name, parameter) in Network.NamedParameters())
@@ -27,7 +27,9 @@ internal sealed class RecGptReference : IDisposable
 
     public RecGptConfig Config { get; }
 
-    public RecGpt Network { get; }
+    public RecGptEnsemble Ensemble { get; }
+
+    public RecGpt Network => Ensemble.Members[0];
 
     public JsonElement Json { get; }
 
@@ -82,6 +84,6 @@ internal sealed class RecGptReference : IDisposable
     public void Dispose()
     {
         _expected.Dispose();
-        Network.Dispose();
+        Ensemble.Dispose();
     }
 }

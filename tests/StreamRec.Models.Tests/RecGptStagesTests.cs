@@ -62,6 +62,8 @@ public sealed class RecGptStagesTests : IDisposable
     [InlineData("""{"attention":"causal-flow"}""")]
     [InlineData("""{"preNorm":true}""")]
     [InlineData("""{"userEmbedding":false}""")]
+    [InlineData("""{"members":2}""")]
+    [InlineData("""{"members":3,"tiedHead":false}""")]
     [InlineData("""{"tiedHead":false}""")]
     [InlineData("""{"embeddingDropout":0.1}""")]
     [InlineData("""{"legacy":{"paddedWindows":true}}""")]
@@ -114,17 +116,19 @@ public sealed class RecGptStagesTests : IDisposable
         Assert.Equal(learns, !untrained.SequenceEqual(ColdRow()));
     }
 
-    [Fact]
-    public void A_run_of_two_stages_resumes_in_its_stage_bit_for_bit()
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("""{"members":2}""")]
+    public void A_run_of_two_stages_resumes_in_its_stage_bit_for_bit(string config)
     {
-        using var whole = Create(TwoStages);
+        using var whole = Create(TwoStages, config);
         Train(whole, 3);
         whole.BeginStage(1);
         Train(whole, 2);
         whole.SaveState(_directory);
         Train(whole, 3);
 
-        using var resumed = Create(TwoStages);
+        using var resumed = Create(TwoStages, config);
         resumed.LoadState(_directory);
         Train(resumed, 3);
 

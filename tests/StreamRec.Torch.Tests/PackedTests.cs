@@ -16,7 +16,7 @@ public sealed class PackedTests
         using var scope = TensorScope.Enter();
         var (q, k, v, weight) = (Leaf(32, d, 1), Leaf(32, d, 2), Leaf(32, d, 3), Plain(32, d, 4));
 
-        var fused = Gradients(Packed.Attention(q, k, v, Tensor.From(Offsets), heads), weight, q, k, v);
+        var fused = Gradients(Packed.Attention(q, k, v, Tensor.From(Offsets), Tensor.Arange(32), heads), weight, q, k, v);
         var outputs = new List<float[]>();
         foreach (var (begin, length) in Offsets.Zip(Offsets[1..], (a, b) => (a, b - a)).Where(s => s.Item2 > 0))
         {
@@ -37,16 +37,34 @@ public sealed class PackedTests
     }
 
     [Fact]
+    public void Attention_of_some_slots_is_that_of_all_at_these_slots()
+    {
+        using var scope = TensorScope.Enter();
+        var (q, k, v) = (Leaf(32, 8, 1), Leaf(32, 8, 2), Leaf(32, 8, 3));
+        // The last of each sequence, and two more of the longest; one sequence has none.
+        var slots = Tensor.From<long>([0, 11, 13, 20, 31], 5);
+        var weight = Plain(5, 8, 4);
+        var offsets = Tensor.From(Offsets);
+
+        var all = Gradients(Packed.Attention(q, k, v, offsets, Tensor.Arange(32), 2).IndexSelect(0, slots), weight, q, k, v);
+        var some = Gradients(Packed.Attention(q.IndexSelect(0, slots), k, v, offsets, slots, 2), weight, q, k, v);
+
+        Near(all.Output, some.Output);
+        foreach (var (expected, actual) in all.Gradients.Zip(some.Gradients))
+            Near(expected, actual);
+    }
+
+    [Fact]
     public void Dropped_attention_weights_give_the_gradients_of_their_own_forward_pass()
     {
         using var scope = TensorScope.Enter();
         var (q, k, v, weight) = (Leaf(32, 8, 1), Leaf(32, 8, 2), Leaf(32, 8, 3), Plain(32, 8, 4));
         var offsets = Tensor.From(Offsets);
-        Tensor Forward() => (Packed.Attention(q, k, v, offsets, 2, 0.4, 99) * weight).Sum();
-        var gradients = Gradients(Packed.Attention(q, k, v, offsets, 2, 0.4, 99), weight, q, k, v).Gradients;
+        Tensor Forward() => (Packed.Attention(q, k, v, offsets, Tensor.Arange(32), 2, 0.4, 99) * weight).Sum();
+        var gradients = Gradients(Packed.Attention(q, k, v, offsets, Tensor.Arange(32), 2, 0.4, 99), weight, q, k, v).Gradients;
 
         AssertDerivative(Forward, [q, k, v], gradients);
-        Assert.NotEqual(Forward().Item<float>(), (Packed.Attention(q, k, v, offsets, 2, 0.4, 100) * weight).Sum().Item<float>());
+        Assert.NotEqual(Forward().Item<float>(), (Packed.Attention(q, k, v, offsets, Tensor.Arange(32), 2, 0.4, 100) * weight).Sum().Item<float>());
     }
 
     [Fact]
@@ -177,7 +195,10 @@ public sealed class PackedTests
 
         Assert.Throws<TorchException>(() => Packed.EmbeddingSum([table], Tensor.From([4L], 1, 1)));
         Assert.Throws<TorchException>(() => TableLoss.Softmax(Leaf(1, 8, 2), table, Tensor.From([0L], 1), 0, out _));
-        Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 5], 2), 2));
+        Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 5], 2), Tensor.Arange(4), 2));
+        Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 1, 2], 4), 2));
+        Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 2, 4], 4), 2));
+        Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.Arange(3), 2));
     }
 
     private static Tensor Plain(int rows, int columns, int seed) => Tensor.From([.. Nd.Random([rows, columns], -1, 1, seed).Data.Select(x => (float)x)], rows, columns);

@@ -17,6 +17,18 @@ public sealed class EvaluatorTests
         Assert.Equal([1, 3], Evaluator.Evaluate(popularity, cases, masked: false, null, null, CancellationToken.None).Ranks);
     }
 
+    [Theory]
+    [InlineData(0, 20)]
+    [InlineData(2, 10)]
+    public void Two_steps_are_asked_for_lists_of_ten_because_the_second_fills_their_end(int secondStep, int places)
+    {
+        using var model = new TwoStepModel(secondStep);
+
+        Evaluator.Evaluate(model, [new("a", new[] { 0 }, 1)], null, CancellationToken.None);
+
+        Assert.Equal(places, model.Asked);
+    }
+
     [Fact]
     public void Evidence_alone_ranks_what_it_speaks_for_and_nothing_else()
     {
@@ -89,6 +101,27 @@ public sealed class EvaluatorTests
                     scores[window[i] + 1] += weight * (i + 1);
                 }
             }
+        }
+    }
+
+    private sealed class TwoStepModel(int secondStep) : ITwoStepRecall
+    {
+        public int Asked { get; private set; }
+
+        public ModelVersion Version => new("two-step", 1);
+
+        public int SecondStep => secondStep;
+
+        public IModel WithSecondStep(int secondStep) => new TwoStepModel(secondStep);
+
+        public IReadOnlyList<RankedItem>[] Recommend(IReadOnlyList<ModelQuery> queries)
+        {
+            Asked = queries[0].K;
+            return [.. queries.Select(_ => Array.Empty<RankedItem>())];
+        }
+
+        public void Dispose()
+        {
         }
     }
 }

@@ -32,7 +32,8 @@ void in_blocks(int64_t count, const Work& work)
     });
 }
 
-// ---- causal softmax attention: one sequence and head; rows of q, k, v are `stride` apart, `width` floats each
+// ---- causal softmax attention: one sequence and head; rows of q, k, v are `stride` apart, `width` floats each;
+// ---- query s stands at slot slots[s] and sees the keys up to it
 
 template <int Width>
 SR_INLINE float dot(const float* a, const float* b, int width)
@@ -56,11 +57,13 @@ SR_INLINE void add_scaled(float* to, const float* from, float factor, int width)
 
 struct Head
 {
-    int64_t length, stride;
+    int64_t queries, stride;
+    const int64_t* slots;
+    int64_t begin;         // the sequence's first slot
     int width;
     float scale;
     const float *q, *k, *v;
-    float* weights;        // lower triangle of the softmax, row by row
+    float* weights;        // of the softmax: for each query as many as it sees
     uint32_t first_weight; // its index among all weights, for dropout
 };
 
@@ -69,13 +72,14 @@ SR_INLINE void attend(const Head& h, const sr::Dropout& dropout, float* out)
 {
     const int n = Width > 0 ? Width : h.width;
     int64_t start = 0;
-    for (int64_t i = 0; i < h.length; start += ++i)
+    for (int64_t s = 0; s < h.queries; s++)
     {
+        const int64_t i = h.slots[s] - h.begin;
         float* w = h.weights + start;
         float top = -INFINITY;
         for (int64_t j = 0; j <= i; j++)
         {
-            w[j] = h.scale * dot<Width>(h.q + i * h.stride, h.k + j * h.stride, n);
+            w[j] = h.scale * dot<Width>(h.q + s * h.stride, h.k + j * h.stride, n);
             top = w[j] > top ? w[j] : top;
         }
         float sum = 0;
@@ -85,7 +89,7 @@ SR_INLINE void attend(const Head& h, const sr::Dropout& dropout, float* out)
             w[j] = sr::exp_of(w[j] - top);
             sum += w[j];
         }
-        float* o = out + i * h.stride;
+        float* o = out + s * h.stride;
         for (int c = 0; c < n; c++)
             o[c] = 0;
         const float factor = 1 / sum;
@@ -95,6 +99,7 @@ SR_INLINE void attend(const Head& h, const sr::Dropout& dropout, float* out)
             const float kept = dropout.threshold == 0 ? w[j] : w[j] * dropout(h.first_weight + static_cast<uint32_t>(start + j));
             add_scaled<Width>(o, h.v + j * h.stride, kept, n);
         }
+        start += i + 1;
     }
 }
 
@@ -104,10 +109,11 @@ SR_INLINE void attend_backward(
 {
     const int n = Width > 0 ? Width : h.width;
     int64_t start = 0;
-    for (int64_t i = 0; i < h.length; start += ++i)
+    for (int64_t s = 0; s < h.queries; s++)
     {
+        const int64_t i = h.slots[s] - h.begin;
         const float* w = h.weights + start;
-        const float* g = gradient + i * h.stride;
+        const float* g = gradient + s * h.stride;
         float mean = 0;
         for (int64_t j = 0; j <= i; j++)
         {
@@ -119,9 +125,10 @@ SR_INLINE void attend_backward(
         for (int64_t j = 0; j <= i; j++)
         {
             const float ds = h.scale * w[j] * (scratch[j] - mean);
-            add_scaled<Width>(dq + i * h.stride, h.k + j * h.stride, ds, n);
-            add_scaled<Width>(dk + j * h.stride, h.q + i * h.stride, ds, n);
+            add_scaled<Width>(dq + s * h.stride, h.k + j * h.stride, ds, n);
+            add_scaled<Width>(dk + j * h.stride, h.q + s * h.stride, ds, n);
         }
+        start += i + 1;
     }
 }
 
@@ -146,27 +153,41 @@ SR_VECTORISED void attend_head_backward(
     SR_BY_WIDTH(attend_backward, h.width, h, dropout, gradient, dq, dk, dv, scratch)
 }
 
-// Where each sequence's weights begin: heads * sum of L (L + 1) / 2.
-std::vector<int64_t> weight_starts(const at::Tensor& offsets, int64_t rows, int64_t heads)
+// Where each sequence's queries begin, and its weights: as many for each head as its queries see keys.
+struct Starts
+{
+    std::vector<int64_t> queries, weights;
+};
+
+Starts starts_of(const at::Tensor& offsets, const at::Tensor& slots, int64_t rows)
 {
     const auto* o = offsets.data_ptr<int64_t>();
+    const auto* slot = slots.data_ptr<int64_t>();
     const auto count = offsets.numel() - 1;
     TORCH_CHECK(count >= 0 && o[0] == 0 && o[count] == rows, "offsets must begin with 0 and end with the number of rows, ", rows);
-    std::vector<int64_t> starts(static_cast<size_t>(count) + 1);
+    Starts starts{std::vector<int64_t>(static_cast<size_t>(count) + 1), std::vector<int64_t>(static_cast<size_t>(count) + 1)};
+    int64_t query = 0;
     for (int64_t b = 0; b < count; b++)
     {
-        const auto length = o[b + 1] - o[b];
-        TORCH_CHECK(length >= 0, "offsets must not fall");
-        starts[b + 1] = starts[b] + heads * (length * (length + 1) / 2);
+        TORCH_CHECK(o[b + 1] >= o[b], "offsets must not fall");
+        int64_t seen = 0;
+        for (; query < slots.numel() && slot[query] < o[b + 1]; query++)
+        {
+            TORCH_CHECK(slot[query] >= (query == 0 ? 0 : slot[query - 1] + 1), "slots must rise from 0; one is ", slot[query]);
+            seen += slot[query] - o[b] + 1;
+        }
+        starts.queries[b + 1] = query;
+        starts.weights[b + 1] = starts.weights[b] + seen;
     }
+    TORCH_CHECK(query == slots.numel(), "slots must be less than the number of rows, ", rows, "; one is ", slot[query]);
     return starts;
 }
 
 template <class Work>
-void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& offsets, const at::Tensor& weights,
-    int64_t heads, const Work& work)
+void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& offsets, const at::Tensor& slots,
+    const at::Tensor& weights, int64_t heads, const Work& work)
 {
-    const auto starts = weight_starts(offsets, q.size(0), heads);
+    const auto starts = starts_of(offsets, slots, k.size(0));
     const auto* o = offsets.data_ptr<int64_t>();
     const auto d = q.size(1);
     in_blocks(offsets.numel() - 1, [&](int64_t, int64_t begin, int64_t end) {
@@ -174,18 +195,21 @@ void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, co
             for (int64_t head = 0; head < heads; head++)
             {
                 Head h;
-                h.length = o[b + 1] - o[b];
+                h.queries = starts.queries[b + 1] - starts.queries[b];
                 h.stride = d;
+                h.slots = slots.data_ptr<int64_t>() + starts.queries[b];
+                h.begin = o[b];
                 h.width = static_cast<int>(d / heads);
                 h.scale = 1 / std::sqrt(static_cast<float>(h.width));
-                const auto at = o[b] * d + head * h.width;
-                h.q = q.data_ptr<float>() + at;
-                h.k = k.data_ptr<float>() + at;
-                h.v = v.data_ptr<float>() + at;
-                const auto first = starts[b] + head * (h.length * (h.length + 1) / 2);
+                const auto query = starts.queries[b] * d + head * h.width;
+                const auto key = o[b] * d + head * h.width;
+                h.q = q.data_ptr<float>() + query;
+                h.k = k.data_ptr<float>() + key;
+                h.v = v.data_ptr<float>() + key;
+                const auto first = heads * starts.weights[b] + head * (starts.weights[b + 1] - starts.weights[b]);
                 h.weights = weights.data_ptr<float>() + first;
                 h.first_weight = static_cast<uint32_t>(first);
-                work(h, at);
+                work(h, query, key, o[b + 1] - o[b]);
             }
     });
 }
@@ -193,16 +217,18 @@ void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, co
 struct Attention : torch::autograd::Function<Attention>
 {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-        const at::Tensor& offsets, int64_t heads, double p, int64_t seed)
+        const at::Tensor& offsets, const at::Tensor& slots, int64_t heads, double p, int64_t seed)
     {
-        check(q, "q"), check(k, "k"), check(v, "v"), check(offsets, "offsets", at::kLong);
-        TORCH_CHECK(q.dim() == 2 && q.sizes() == k.sizes() && q.sizes() == v.sizes(), "q, k and v must have one shape [N, d]");
+        check(q, "q"), check(k, "k"), check(v, "v"), check(offsets, "offsets", at::kLong), check(slots, "slots", at::kLong);
+        TORCH_CHECK(k.dim() == 2 && k.sizes() == v.sizes(), "k and v must have one shape [N, d]");
+        TORCH_CHECK(q.dim() == 2 && q.size(1) == k.size(1) && q.size(0) == slots.numel(), "q must be [M, d] with a slot for each row");
         TORCH_CHECK(heads > 0 && q.size(1) % heads == 0, "d = ", q.size(1), " must be a multiple of heads = ", heads);
-        const auto weights = at::empty({weight_starts(offsets, q.size(0), heads).back()}, q.options());
+        const auto weights = at::empty({heads * starts_of(offsets, slots, k.size(0)).weights.back()}, q.options());
         auto out = at::empty_like(q);
         const sr::Dropout dropout(p, seed);
-        each_head(q, k, v, offsets, weights, heads, [&](const Head& h, int64_t at) { attend_head(h, dropout, out.data_ptr<float>() + at); });
-        context->save_for_backward({q, k, v, offsets, weights});
+        each_head(q, k, v, offsets, slots, weights, heads,
+            [&](const Head& h, int64_t query, int64_t, int64_t) { attend_head(h, dropout, out.data_ptr<float>() + query); });
+        context->save_for_backward({q, k, v, offsets, slots, weights});
         context->saved_data["heads"] = heads;
         context->saved_data["p"] = p;
         context->saved_data["seed"] = seed;
@@ -216,15 +242,16 @@ struct Attention : torch::autograd::Function<Attention>
         const auto g = gradients[0].contiguous();
         const sr::Dropout dropout(context->saved_data["p"].toDouble(), context->saved_data["seed"].toInt());
         auto dq = at::zeros_like(saved[0]);
-        auto dk = at::zeros_like(saved[0]);
-        auto dv = at::zeros_like(saved[0]);
-        each_head(saved[0], saved[1], saved[2], saved[3], saved[4], heads, [&](const Head& h, int64_t at) {
-            thread_local std::vector<float> scratch;
-            scratch.resize(std::max(scratch.size(), static_cast<size_t>(h.length)));
-            attend_head_backward(h, dropout, g.data_ptr<float>() + at, dq.data_ptr<float>() + at, dk.data_ptr<float>() + at,
-                dv.data_ptr<float>() + at, scratch.data());
-        });
-        return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+        auto dk = at::zeros_like(saved[1]);
+        auto dv = at::zeros_like(saved[1]);
+        each_head(saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], heads,
+            [&](const Head& h, int64_t query, int64_t key, int64_t length) {
+                thread_local std::vector<float> scratch;
+                scratch.resize(std::max(scratch.size(), static_cast<size_t>(length)));
+                attend_head_backward(h, dropout, g.data_ptr<float>() + query, dq.data_ptr<float>() + query, dk.data_ptr<float>() + key,
+                    dv.data_ptr<float>() + key, scratch.data());
+            });
+        return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
@@ -394,8 +421,9 @@ void check_tables(const Handle* tables, int32_t count, const at::Tensor& indices
 }
 } // namespace
 
-SR_FUNCTION(packed_attention, (Handle q, Handle k, Handle v, Handle offsets, int64_t heads, double p, int64_t seed, Handle* result),
-    { *result = own(Attention::apply(*q, *k, *v, *offsets, heads, p, seed)); })
+SR_FUNCTION(packed_attention,
+    (Handle q, Handle k, Handle v, Handle offsets, Handle slots, int64_t heads, double p, int64_t seed, Handle* result),
+    { *result = own(Attention::apply(*q, *k, *v, *offsets, *slots, heads, p, seed)); })
 
 SR_FUNCTION(residual_norm, (Handle x, Handle y, Handle weight, Handle bias, double eps, double p, int64_t seed, Handle* result),
     { *result = own(ResidualNorm::apply(*x, *y, *weight, *bias, eps, p, seed)); })

@@ -3,10 +3,16 @@ using StreamRec.Domain;
 namespace StreamRec.Training.Evaluation;
 
 /// <summary>Full ranking: each target is looked for in the model's list over the whole catalogue.</summary>
+/// <remarks>
+/// A second recall step fills the end of a list, so what stands in the first ten places depends on how long a list was asked for. With two
+/// steps lists of ten are asked for, and the figures at 20 are those at 10.
+/// </remarks>
 public static class Evaluator
 {
     /// <summary>Cases in one batch.</summary>
     private const int BatchSize = 128;
+
+    private const int TwoStepPlaces = 10;
 
     /// <summary>Ranks every case with a model, items of the history masked.</summary>
     /// <param name="model">The model.</param>
@@ -28,6 +34,7 @@ public static class Evaluator
         IModel model, IReadOnlyList<TestCase> cases, bool masked, Exposure? exposure, IProgress<int>? progress, CancellationToken cancellationToken)
     {
         var metrics = new RankingMetrics();
+        var places = model is ITwoStepRecall { SecondStep: > 0 } ? TwoStepPlaces : RankingMetrics.Depth;
         for (var start = 0; start < cases.Count; start += BatchSize)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -36,7 +43,7 @@ public static class Evaluator
             for (var i = 0; i < count; i++)
             {
                 var test = cases[start + i];
-                queries[i] = new ModelQuery(test.UserId, test.History, masked ? test.History : default, RankingMetrics.Depth);
+                queries[i] = new ModelQuery(test.UserId, test.History, masked ? test.History : default, places);
             }
 
             var lists = model.Recommend(queries);
