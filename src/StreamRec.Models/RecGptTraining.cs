@@ -248,7 +248,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         {
             Items = [.. kept.Select(slot => window.Items[slot])],
             Targets = [.. new int[kept.Length - 1], window.Targets[^1]],
-            Shown = window.Shown is { } shown ? [.. new int[kept.Length - 1][], shown[^1]] : null,
+            Shown = window.Shown is { } shown ? [.. Enumerable.Repeat(Array.Empty<int>(), kept.Length - 1), shown[^1]] : null,
         };
     }
 

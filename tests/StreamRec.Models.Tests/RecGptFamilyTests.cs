@@ -148,6 +148,8 @@ public sealed class RecGptFamilyTests : IDisposable
     [InlineData("""{"model":{"hidden":20,"heads":3}}""", "it must be a multiple of model.heads, 3.")]
     [InlineData("""{"stages":[{"learningRate":-1}]}""", "stages[0].learningRate is -1")]
     [InlineData("""{"stages":[{},{"prompts":{"count":7}}]}""", "stages[1].prompts.count is 7; it must be in [0, 6].")]
+    [InlineData("""{"stages":[{"targets":"prefixes","itemDropout":1}]}""", "stages[0].itemDropout is 1; it must be in [0, 0.99].")]
+    [InlineData("""{"stages":[{"itemDropout":0.2}]}""", "stages[0].itemDropout is 0.2; it must be in [0, 0].")]
     [InlineData("""{"stages":[]}""", "the number of stages is 0; it must be in [1, 16].")]
     [InlineData("""{"recall":{"n":6}}""", "recall.n is 6; it must be in [0, 5].")]
     [InlineData("""{"stages":[{"loss":"hinge"}]}""", "cannot be read")]

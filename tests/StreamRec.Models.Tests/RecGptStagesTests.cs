@@ -250,6 +250,19 @@ public sealed class RecGptStagesTests : IDisposable
         Assert.Equal(19, Ask(model, "user-1", [1, 2, 3], 20)[^1].Item);
     }
 
+    [Fact]
+    public void Items_left_out_of_windows_teach_what_follows_further_on()
+    {
+        // Everybody walks the circle, so behind item 3 stands 4; 5 follows it only where the item between was left out.
+        using var model = Create("""
+            "stages":[{"targets":"prefixes","learningRate":0.01,"itemDropout":0.5}]
+            """, """{"userEmbedding":false}""");
+
+        Train(model, 150);
+
+        Assert.Equal([4, 5], Numbers(model, "anybody", [3])[..2]);
+    }
+
     private static RecGptConfig Small => new() { Hidden = 16, Layers = 1, FeedForward = 32, MaxLength = 8, Dropout = 0 };
 
     private ITrainableModel Create(string keys, string model = "{}", TrainingVocabulary? vocabulary = null, string? parent = null)
