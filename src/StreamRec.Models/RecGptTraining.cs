@@ -124,12 +124,9 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
         TorchRandom.ManualSeed(_random.NextInt64());
         _steps++;
-        var windows = batch.Select(Window).OfType<TrainingWindow>().ToArray();
-        if (Stage.Targets == RecGptTargets.Prefixes)
-        {
-            windows = [.. windows.SelectMany(Prefixes).Select(Thinned)];
-        }
-
+        TrainingWindow[] windows = Stage.Targets == RecGptTargets.Prefixes
+            ? [.. batch.Select(Whole).SelectMany(Prefixes).Select(Thinned)]
+            : [.. batch.Select(Whole).SelectMany(Positions)];
         if (windows.Length == 0)
         {
             return 0;
@@ -205,14 +202,12 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         return (losses, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
     }
 
-    // Items that the model does not know are skipped; null when less than one input with its target is left.
-    private TrainingWindow? Window(UserHistory history)
+    // A history in rows, as long as it is; items that the model does not know are skipped.
+    private TrainingWindow Whole(UserHistory history)
     {
-        // One more than the model reads: the first is only read, the last only predicted.
-        var start = Math.Max(0, history.Items.Length - Config.MaxLength - 1);
-        var rows = new List<int>(history.Items.Length - start);
-        var places = new List<int>(rows.Capacity);
-        for (var place = start; place < history.Items.Length; place++)
+        var rows = new List<int>(history.Items.Length);
+        var places = new List<int>(history.Items.Length);
+        for (var place = 0; place < history.Items.Length; place++)
         {
             if (RowOf(history.Items[place]) is not 0 and var row)
             {
@@ -221,13 +216,40 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             }
         }
 
-        return rows.Count < 2 ? null : new TrainingWindow(UserRow(history.UserId), [.. rows[..^1]], [.. rows[1..]], null, Shown(history, places));
+        return rows.Count < 2
+            ? new TrainingWindow(0, [], [])
+            : new TrainingWindow(UserRow(history.UserId), [.. rows[..^1]], [.. rows[1..]], null, Shown(history, places));
     }
 
-    // One window for each target, with everything before it.
-    private static IEnumerable<TrainingWindow> Prefixes(TrainingWindow window) =>
-        Enumerable.Range(1, window.Items.Length).Select(length => new TrainingWindow(
-            window.User, window.Items[..length], [.. new int[length - 1], window.Targets[length - 1]], null, window.Shown?[..length]));
+    // The piece's slots in one window.
+    private IEnumerable<TrainingWindow> Positions(TrainingWindow whole)
+    {
+        var slots = Piece(whole);
+        if (slots.End.Value > 0)
+        {
+            yield return new TrainingWindow(whole.User, whole.Items[slots], whole.Targets[slots], null, whole.Shown?[slots]);
+        }
+    }
+
+    // A window for each of the piece's targets, with as much of what is before it as the model can read.
+    private IEnumerable<TrainingWindow> Prefixes(TrainingWindow whole)
+    {
+        var piece = Piece(whole);
+        for (var end = piece.Start.Value + 1; end <= piece.End.Value; end++)
+        {
+            var slots = Math.Max(0, end - Config.MaxLength)..end;
+            var items = whole.Items[slots];
+            yield return new TrainingWindow(whole.User, items, [.. new int[items.Length - 1], whole.Targets[end - 1]], null, whole.Shown?[slots]);
+        }
+    }
+
+    // Of a history that is longer than the model reads one piece at random, so that a step stays within its memory and all is learnt in time.
+    private Range Piece(TrainingWindow whole)
+    {
+        var pieces = (whole.Items.Length + Config.MaxLength - 1) / Config.MaxLength;
+        var end = whole.Items.Length - (pieces > 1 ? _random.Next(pieces) * Config.MaxLength : 0);
+        return Math.Max(0, end - Config.MaxLength)..end;
+    }
 
     // The window without a random share of its items; one stays.
     private TrainingWindow Thinned(TrainingWindow window)

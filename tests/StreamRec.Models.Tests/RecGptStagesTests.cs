@@ -250,6 +250,28 @@ public sealed class RecGptStagesTests : IDisposable
         Assert.Equal(19, Ask(model, "user-1", [1, 2, 3], 20)[^1].Item);
     }
 
+    [Theory]
+    [InlineData("all-positions", 8)]
+    [InlineData("prefixes", 1)]
+    public void All_of_a_history_is_learnt_that_is_longer_than_the_model_reads(string targets, int every)
+    {
+        // The model reads 8 items, so windows of all positions end at 19, 11 and 3.
+        UserHistory[] histories = [new("long", [.. Enumerable.Range(0, 20)])];
+        using var model = Create($$"""
+            "stages":[{"targets":"{{targets}}","learningRate":0.01}]
+            """, """{"userEmbedding":false}""");
+
+        for (var i = 0; i < 300; i++)
+        {
+            model.TrainStep(histories);
+        }
+
+        for (var target = 19; target > 0; target -= every)
+        {
+            Assert.Equal(target, Numbers(model, "anybody", [.. Enumerable.Range(0, target).TakeLast(8)])[0]);
+        }
+    }
+
     [Fact]
     public void Items_left_out_of_windows_teach_what_follows_further_on()
     {
