@@ -12,6 +12,9 @@ public enum RecGptLossKind
     /// <summary>Softmax over all items: the strongest on catalogues that fit in memory.</summary>
     FullSoftmax,
 
+    /// <summary>Softmax over the target and a uniform sample of the other items, for speed and for large catalogues.</summary>
+    SampledSoftmax,
+
     /// <summary>The paper's stage 1: one negative a position, what was shown and not taken before a random one.</summary>
     BinaryCrossEntropy,
 }
@@ -79,6 +82,9 @@ public sealed record RecGptStage
 
     /// <summary>Histories in one step, 1 to 1,000,000.</summary>
     public int BatchSize { get; init; } = 128;
+
+    /// <summary>Items that the sampled softmax draws in each step, 1 to 1,000,000.</summary>
+    public int Negatives { get; init; } = 2048;
 
     /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
     public double LabelSmoothing { get; init; }
@@ -159,7 +165,13 @@ public sealed record RecGptRecipe
             Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
             Check($"stages[{i}].patience", stage.Patience, 0, 100_000);
             Check($"stages[{i}].batchSize", stage.BatchSize, 1, 1_000_000);
-            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, 0.5);
+            Check($"stages[{i}].negatives", stage.Negatives, 1, 1_000_000);
+            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, stage.Loss == RecGptLossKind.FullSoftmax ? 0.5 : 0);
+            if (stage.Loss == RecGptLossKind.SampledSoftmax && !m.TiedHead)
+            {
+                throw new ArgumentException($"stages[{i}].loss is sampled-softmax, which needs model.tiedHead.");
+            }
+
             Check($"stages[{i}].gradientClip", stage.GradientClip, 0, 1e6);
             Check($"stages[{i}].warmUpSteps", stage.WarmUpSteps, 0, 1_000_000);
             Check($"stages[{i}].averaging", stage.Averaging, 0, 0.999999);

@@ -50,6 +50,38 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
     }
 }
 
+/// <summary>Cross-entropy of the softmax over the target and items drawn uniformly for the whole batch.</summary>
+/// <param name="count">Items drawn; all when there are fewer.</param>
+internal sealed class SampledSoftmaxLoss(int count) : IRecGptLoss
+{
+    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)
+    {
+        using var scope = TensorScope.Enter();
+        var loss = TableLoss.SampledSoftmax(hidden, itemTable, targets, Tensor.From(Draw((int)itemTable.Size(0) - 1, random)), out var gradient);
+        hidden.Backward(gradient);
+        return loss;
+    }
+
+    // The first places of a shuffle of rows 1 to items.
+    private long[] Draw(int items, Random random)
+    {
+        var rows = new long[items];
+        for (var i = 0; i < items; i++)
+        {
+            rows[i] = i + 1;
+        }
+
+        var drawn = Math.Min(count, items);
+        for (var i = 0; i < drawn; i++)
+        {
+            var other = random.Next(i, items);
+            (rows[i], rows[other]) = (rows[other], rows[i]);
+        }
+
+        return rows[..drawn];
+    }
+}
+
 /// <summary>Cross-entropy of the softmax over all items.</summary>
 /// <param name="smoothing">Share of a target that is spread over all items, in [0, 1).</param>
 internal sealed class FullSoftmaxLoss(double smoothing) : IRecGptLoss

@@ -186,6 +186,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         IRecGptLoss[] losses = [.. Network.Members.Select<RecGpt, IRecGptLoss>(member => stage.Loss switch
         {
             RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
+            RecGptLossKind.SampledSoftmax => new SampledSoftmaxLoss(stage.Negatives),
             _ when member.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
             _ => new FullSoftmaxLoss(stage.LabelSmoothing),
         })];

@@ -29,6 +29,11 @@ internal static partial class Native
         out nint error);
 
     [LibraryImport(Library)]
+    internal static partial int sr_sampled_softmax_loss(
+        TensorHandle hidden, TensorHandle table, TensorHandle targets, TensorHandle negatives, out double loss,
+        out nint gradient, out nint error);
+
+    [LibraryImport(Library)]
     internal static partial int sr_sampled_loss(
         TensorHandle hidden, TensorHandle table, TensorHandle targets, TensorHandle negatives, out double loss,
         out nint gradient, out nint error);

@@ -21,6 +21,23 @@ public static class TableLoss
         return loss;
     }
 
+    /// <summary>
+    /// Mean cross-entropy of the softmax over the target and a uniform sample of the other rows, in which each counts for
+    /// all rows that it stands for: with all rows in the sample it is <see cref="Softmax"/>.
+    /// </summary>
+    /// <param name="hidden"><c>[N, d]</c>, N at least 1.</param>
+    /// <param name="table">A leaf, <c>[rows, d]</c>.</param>
+    /// <param name="targets">int64 <c>[N]</c>, rows from 1.</param>
+    /// <param name="negatives">int64 <c>[S]</c>, S at least 1, rows from 1, none twice; one that is a position's target does not count there.</param>
+    /// <param name="gradient">Of the hidden states, <c>[N, d]</c>.</param>
+    public static double SampledSoftmax(Tensor hidden, Tensor table, Tensor targets, Tensor negatives, out Tensor gradient)
+    {
+        var status = Native.sr_sampled_softmax_loss(
+            hidden.Handle, table.Handle, targets.Handle, negatives.Handle, out var loss, out var result, out var error);
+        gradient = Native.Own(status, result, error);
+        return loss;
+    }
+
     /// <summary>Mean of -log σ(h·e⁺) - log(1 - σ(h·e⁻)).</summary>
     /// <param name="hidden"><c>[N, d]</c>, N at least 1.</param>
     /// <param name="table">A leaf, <c>[rows, d]</c>.</param>

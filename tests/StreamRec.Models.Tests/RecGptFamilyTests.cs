@@ -29,6 +29,7 @@ public sealed class RecGptFamilyTests : IDisposable
 
     [Theory]
     [InlineData("full-softmax", 120)]
+    [InlineData("sampled-softmax", 120)]
     [InlineData("binary-cross-entropy", 600)]
     public void Training_learns_what_comes_next(string loss, int steps)
     {
@@ -150,6 +151,8 @@ public sealed class RecGptFamilyTests : IDisposable
     [InlineData("""{"stages":[{},{"prompts":{"count":7}}]}""", "stages[1].prompts.count is 7; it must be in [0, 6].")]
     [InlineData("""{"stages":[{"targets":"prefixes","itemDropout":1}]}""", "stages[0].itemDropout is 1; it must be in [0, 0.99].")]
     [InlineData("""{"stages":[{"itemDropout":0.2}]}""", "stages[0].itemDropout is 0.2; it must be in [0, 0].")]
+    [InlineData("""{"stages":[{"loss":"sampled-softmax","labelSmoothing":0.1}]}""", "stages[0].labelSmoothing is 0.1; it must be in [0, 0].")]
+    [InlineData("""{"model":{"tiedHead":false},"stages":[{"loss":"sampled-softmax"}]}""", "needs model.tiedHead")]
     [InlineData("""{"stages":[]}""", "the number of stages is 0; it must be in [1, 16].")]
     [InlineData("""{"recall":{"n":6}}""", "recall.n is 6; it must be in [0, 5].")]
     [InlineData("""{"stages":[{"loss":"hinge"}]}""", "cannot be read")]

@@ -26,6 +26,7 @@ public sealed class RecGptResumeTests : IDisposable
     [Theory]
     [InlineData("full-softmax", "softmax", 0)]
     [InlineData("full-softmax", "softmax", 0.9)]
+    [InlineData("sampled-softmax", "softmax", 0.9)]
     [InlineData("binary-cross-entropy", "softmax", 0)]
     [InlineData("full-softmax", "causal-flow", 0)]
     public void A_model_that_goes_on_from_a_state_ends_with_the_same_bits(string loss, string attention, double averaging)

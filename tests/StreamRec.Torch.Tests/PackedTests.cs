@@ -168,6 +168,47 @@ public sealed class PackedTests
     }
 
     [Fact]
+    public void The_sampled_softmax_over_all_rows_is_the_softmax()
+    {
+        using var scope = TensorScope.Enter();
+        var (hidden, table) = (Leaf(150, 12, 1), Leaf(301, 12, 2));
+        var targets = Tensor.RandInt(1, 301, [150]);
+
+        var full = TableLoss.Softmax(hidden, table, targets, 0, out var gradient);
+        var rows = table.Grad!.ToArray<float>();
+        table.Grad = null;
+        var sampled = TableLoss.SampledSoftmax(hidden, table, targets, Tensor.Arange(1, 301, 1), out var other);
+
+        Assert.Equal(full, sampled, 1e-5);
+        Near(gradient.ToArray<float>(), other.ToArray<float>());
+        Near(table, rows);
+    }
+
+    [Fact]
+    public void The_sampled_softmax_and_its_gradients_equal_the_plain_formulation()
+    {
+        using var scope = TensorScope.Enter();
+        var (hidden, table) = (Leaf(40, 12, 1), Leaf(101, 12, 2));
+        var targets = Tensor.RandInt(1, 101, [40]);
+        // Rows 1, 4, 7, …: some are targets of some positions.
+        var negatives = Tensor.Arange(1, 101, 3);
+
+        var loss = TableLoss.SampledSoftmax(hidden, table, targets, negatives, out var gradient);
+        var rows = table.Grad!.ToArray<float>();
+        table.Grad = null;
+        var own = negatives.Unsqueeze(0).Eq(targets.Unsqueeze(1));                                // [N, S]
+        var others = own.LogicalNot().To(ScalarType.Float32).Sum(1).Unsqueeze(1);
+        var logits = hidden.MatMul(Functional.Embedding(table, negatives).T).MaskedFill(own, -1e9) - (others / 99.0).Log();
+        var right = (hidden * Functional.Embedding(table, targets)).Sum(-1).Unsqueeze(1);
+        var plain = Functional.CrossEntropy(Tensor.Cat([right, logits], 1), Tensor.Zeros([40], dtype: ScalarType.Int64));
+        plain.Backward();
+
+        Assert.Equal(plain.Item<double>(), loss, 1e-5);
+        Near(hidden, gradient.ToArray<float>());
+        Near(table, rows);
+    }
+
+    [Fact]
     public void The_sampled_loss_and_its_gradients_equal_the_plain_formulation()
     {
         using var scope = TensorScope.Enter();
@@ -195,6 +236,8 @@ public sealed class PackedTests
 
         Assert.Throws<TorchException>(() => Packed.EmbeddingSum([table], Tensor.From([4L], 1, 1)));
         Assert.Throws<TorchException>(() => TableLoss.Softmax(Leaf(1, 8, 2), table, Tensor.From([0L], 1), 0, out _));
+        Assert.Throws<TorchException>(() => TableLoss.SampledSoftmax(Leaf(1, 8, 2), table, Tensor.From([1L], 1), Tensor.From([2L, 4], 2), out _));
+        Assert.Throws<TorchException>(() => TableLoss.SampledSoftmax(Leaf(1, 8, 2), table, Tensor.From([1L], 1), Tensor.From([2L, 2], 2), out _));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 5], 2), Tensor.Arange(4), 2));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 1, 2], 4), 2));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 2, 4], 4), 2));

@@ -165,6 +165,89 @@ SR_FUNCTION(softmax_loss, (Handle hidden, Handle table, Handle targets, double s
     *gradient = own(std::move(result));
 })
 
+/// Mean cross-entropy of the softmax over the target and the negatives, which stand for all rows but row 0: each counts
+/// (rows - 2) / S times, and not at all where it is the target itself.
+SR_FUNCTION(sampled_softmax_loss, (Handle hidden, Handle table, Handle targets, Handle negatives, double* loss, Handle* gradient), {
+    check(*hidden, *table, *targets);
+    TORCH_CHECK(negatives->is_cpu() && negatives->scalar_type() == at::kLong && negatives->is_contiguous() && negatives->dim() == 1
+        && negatives->numel() > 0, "negatives must be a contiguous int64 CPU tensor [S], S at least 1");
+    const c10::AutoGradMode no_grad(false);
+    const auto n = hidden->size(0);
+    const auto d = hidden->size(1);
+    const auto size = negatives->numel();
+    const auto states = hidden->detach();
+    const auto rows = table->detach();
+    const auto sample = rows.index_select(0, *negatives);
+    const auto transposed = sample.t();
+    const auto* target = targets->data_ptr<int64_t>();
+    // Where a row stands in the sample, so that a target is not its own negative.
+    std::vector<int64_t> place(static_cast<size_t>(rows.size(0)), -1);
+    for (int64_t s = 0; s < size; s++)
+    {
+        auto& found = place[static_cast<size_t>(negatives->data_ptr<int64_t>()[s])];
+        TORCH_CHECK(found < 0, "negative ", negatives->data_ptr<int64_t>()[s], " comes twice");
+        found = s;
+    }
+
+    const float mean = 1.0f / static_cast<float>(n);
+    const double others = static_cast<double>(rows.size(0) - 2);
+    auto result = at::empty_like(states);
+    auto whole = sr::gradient_of(*table);
+    auto sample_gradient = at::zeros_like(sample);
+    const auto chunk = std::clamp<int64_t>(chunk_logits / size, 1, n);
+    const auto buffer = at::empty({chunk, size}, states.options());
+    const auto scaled_states = at::empty({chunk, d}, states.options());
+    std::vector<float> pulls(static_cast<size_t>(n));
+    double total = 0;
+    for (int64_t start = 0; start < n; start += chunk)
+    {
+        const auto count = std::min(chunk, n - start);
+        const auto h = states.narrow(0, start, count);
+        auto logits = buffer.narrow(0, 0, count);
+        auto hs = scaled_states.narrow(0, 0, count);
+        auto dh = result.narrow(0, start, count);
+        at::mm_out(logits, h, transposed);
+        std::vector<float> factors(static_cast<size_t>(count));
+        for (int64_t i = 0; i < count; i++)
+        {
+            auto* row = logits.data_ptr<float>() + i * size;
+            const auto* state = h.data_ptr<float>() + i * d;
+            const auto right = target[start + i];
+            const auto own = place[static_cast<size_t>(right)];
+            if (own >= 0)
+                row[own] = -INFINITY;
+            const double logit = dot(state, rows.data_ptr<float>() + right * d, d);
+            float top;
+            const float sum = exponentials(row, size, &top);
+            if (own >= 0)
+                row[own] = 0;
+            const double correction = std::log(others / static_cast<double>(std::max<int64_t>(1, own >= 0 ? size - 1 : size)));
+            // log of the sum over negatives, then over everything.
+            const double rest = static_cast<double>(top) + std::log(static_cast<double>(sum)) + correction;
+            const double peak = std::max(logit, rest);
+            const double everything = peak + std::log(std::exp(logit - peak) + std::exp(rest - peak));
+            total += everything - logit;
+            factors[static_cast<size_t>(i)] = static_cast<float>(mean * std::exp(static_cast<double>(top) + correction - everything));
+            pulls[static_cast<size_t>(start + i)] = static_cast<float>(mean * (std::exp(logit - everything) - 1));
+            scaled(hs.data_ptr<float>() + i * d, state, factors[static_cast<size_t>(i)], d);
+        }
+        at::mm_out(dh, logits, sample);
+        sample_gradient.addmm_(logits.t(), hs);
+        for (int64_t i = 0; i < count; i++)
+        {
+            auto* row = dh.data_ptr<float>() + i * d;
+            const auto right = target[start + i] * d;
+            const auto pull = pulls[static_cast<size_t>(start + i)];
+            scaled(row, row, factors[static_cast<size_t>(i)], d);
+            add_scaled(row, rows.data_ptr<float>() + right, pull, d);
+            add_scaled(whole.data_ptr<float>() + right, h.data_ptr<float>() + i * d, pull, d);
+        }
+    }
+    whole.index_add_(0, *negatives, sample_gradient);
+    *loss = total / static_cast<double>(n);
+    *gradient = own(std::move(result));
+})
+
 /// Mean of softplus(-h e+) + softplus(h e-).
 SR_FUNCTION(sampled_loss, (Handle hidden, Handle table, Handle targets, Handle negatives, double* loss, Handle* gradient), {
     check(*hidden, *table, *targets);
