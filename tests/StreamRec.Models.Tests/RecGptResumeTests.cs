@@ -73,7 +73,7 @@ public sealed class RecGptResumeTests : IDisposable
         JsonSerializer.SerializeToElement(new
         {
             model = new { hidden, layers = 1, feedForward = 32, maxLength = 6, dropout = 0.2, attentionDropout = attention == "softmax" ? 0.1 : 0, attention },
-            stages = new[] { new { loss, averaging, learningRate = 0.01, warmUpSteps = 3, decay = "cosine", gradientClip = 1.0, labelSmoothing = 0.1 } },
+            stages = new[] { new { loss, averaging, learningRate = 0.01, warmUpSteps = 3, decay = "cosine", gradientClip = 1.0, labelSmoothing = loss == "full-softmax" ? 0.1 : 0 } },
         }),
         new TrainingVocabulary([.. Enumerable.Range(0, 30)], [.. _histories.Select(h => h.UserId)]), null,
         new ModelContext(_catalogue, NoEvidence.Instance), seed: 3);
