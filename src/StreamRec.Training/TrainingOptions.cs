@@ -31,9 +31,6 @@ public sealed record TrainingOptions
     /// <summary>Passes over the fresh histories at the most in one run, 1 to 1000.</summary>
     public int MaxEpochs { get; init; } = 10;
 
-    /// <summary>Histories in one step, 1 to 4096.</summary>
-    public int BatchSize { get; init; } = 128;
-
     /// <summary>Share of the newest interactions that is held out and judges the candidate against the champion, in (0, 0.5].</summary>
     public double HoldOut { get; init; } = 0.1;
 
@@ -71,7 +68,6 @@ public sealed class TrainingOptionsValidator : IValidateOptions<TrainingOptions>
         Check(nameof(options.MinInteractions), options.MinInteractions, 10, int.MaxValue);
         Check(nameof(options.Budget), options.Budget.TotalSeconds, 1, TimeSpan.FromDays(1).TotalSeconds);
         Check(nameof(options.MaxEpochs), options.MaxEpochs, 1, 1000);
-        Check(nameof(options.BatchSize), options.BatchSize, 1, 4096);
         Check(nameof(options.HoldOut), options.HoldOut, 0.001, 0.5);
         Check(nameof(options.MaxHeldOut), options.MaxHeldOut, 10, 1_000_000);
         Check(nameof(options.MinNdcgRatio), options.MinNdcgRatio, 0, 2);

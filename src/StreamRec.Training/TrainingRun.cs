@@ -81,14 +81,15 @@ public sealed class TrainingRun(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
         var counts = evidence(split.Train);
         using var model = family.Create(recipe, vocabulary, parentDirectory, new ModelContext(journal.Catalogue, counts), seed);
-        if (parentDirectory is not null)
+        // The earlier stages are behind the parent; a first model begins with them.
+        var stage = parentDirectory is null ? 0 : model.Stages.Count - 1;
+        if (stage > 0)
         {
-            // The earlier stages are behind the parent; a first model begins with them.
-            model.BeginStage(model.Stages.Count - 1);
+            model.BeginStage(stage);
         }
 
         var fresh = Fresh(histories, split, trainedUpTo);
-        Fit(model, split.Train, fresh, new Random(seed), progress, cancellationToken);
+        Fit(model, model.Stages[stage].BatchSize, split.Train, fresh, new Random(seed), progress, cancellationToken);
 
         var calibration = split.HeldOut.Count / 4;
         model.Calibrate([.. split.HeldOut.Take(calibration)]);
@@ -174,6 +175,7 @@ public sealed class TrainingRun(
 
     private void Fit(
         ITrainableModel model,
+        int batchSize,
         IReadOnlyList<UserHistory> train,
         HashSet<string> freshUsers,
         Random random,
@@ -189,7 +191,7 @@ public sealed class TrainingRun(
             random.Shuffle(old);
             UserHistory[] pass = [.. fresh, .. old.Take(fresh.Length)];
             var done = 0;
-            foreach (var batch in Batches.Of(pass, options.BatchSize, random))
+            foreach (var batch in Batches.Of(pass, batchSize, random))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var elapsed = time.GetElapsedTime(started);

@@ -210,7 +210,6 @@ public sealed class StreamRecOptionsTests : IDisposable
     [InlineData("Training:MinInteractions", "9")]
     [InlineData("Training:Budget", "1.00:00:01")]
     [InlineData("Training:MaxEpochs", "1001")]
-    [InlineData("Training:BatchSize", "0")]
     [InlineData("Training:HoldOut", "0.51")]
     [InlineData("Training:HoldOut", "NaN")]
     [InlineData("Training:MaxHeldOut", "9")]
