@@ -25,7 +25,8 @@ internal sealed class RecGptEnsemble : IDisposable
     /// <summary>As <see cref="NamedParameters"/>.</summary>
     public IReadOnlyDictionary<string, Tensor> StateDict() => NamedParameters().ToDictionary(named => named.Name, named => named.Parameter);
 
-    /// <inheritdoc cref="Module.LoadStateDict"/>
+    /// <summary>Copies elements into the parameters, by name.</summary>
+    /// <exception cref="ArgumentException">A name is missing or left over, or a shape differs; then some members may have been overwritten.</exception>
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state)
     {
         if (state.Keys.Except(StateDict().Keys).FirstOrDefault() is { } extra)

@@ -264,13 +264,21 @@ public sealed class RecGptFamily : IModelFamily
         var users = new Vocabulary([.. vocabulary.Users]);
         TorchRandom.ManualSeed(seed);
         var network = new RecGptEnsemble(settings.Model, items.Rows, users.Rows);
-        if (parentDirectory is not null)
+        try
         {
-            Inherit(network, Path.Combine(parentDirectory, WeightsFile), users, parentUsers!);
-        }
+            if (parentDirectory is not null)
+            {
+                Inherit(network, Path.Combine(parentDirectory, WeightsFile), users, parentUsers!);
+            }
 
-        network.Train(false);
-        return new RecGptTraining(new ModelVersion(FamilyName, 0), settings, items, users, network, context, seed);
+            network.Train(false);
+            return new RecGptTraining(new ModelVersion(FamilyName, 0), settings, items, users, network, context, seed);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The answers of a model to windows of item ids, to be reproduced by whoever loads it.</summary>

@@ -10,7 +10,7 @@ internal class RecGptModel : ITwoStepRecall
 {
     private readonly ItemRows _rows;
     private readonly IEvidence _evidence;
-    private readonly bool _ownsNetwork;
+    private readonly RecGptModel? _owner;
 
     public RecGptModel(
         ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble network, ModelContext context)
@@ -24,13 +24,13 @@ internal class RecGptModel : ITwoStepRecall
         Network = network;
         _rows = new ItemRows(items, context.Catalogue);
         _evidence = context.Evidence;
-        _ownsNetwork = true;
     }
 
     private RecGptModel(RecGptModel other, int secondStep)
     {
         (Version, Config, Items, Users, Network) = (other.Version, other.Config, other.Items, other.Users, other.Network);
         (_rows, _evidence, EvidenceWeight) = (other._rows, other._evidence, other.EvidenceWeight);
+        _owner = other;
         SecondStep = secondStep;
     }
 
@@ -88,9 +88,9 @@ internal class RecGptModel : ITwoStepRecall
         return lists;
     }
 
-    public void Dispose()
+    public virtual void Dispose()
     {
-        if (_ownsNetwork)
+        if (_owner is null)
         {
             Network.Dispose();
         }
@@ -99,9 +99,7 @@ internal class RecGptModel : ITwoStepRecall
     }
 
     /// <summary>Called before the weights are read for answers: a model in training brings them into the form that it would be saved with.</summary>
-    protected virtual void Settle()
-    {
-    }
+    protected virtual void Settle() => _owner?.Settle();
 
     /// <summary>Ranks rows for windows of rows: what serving and golden inputs share.</summary>
     /// <param name="windows">Windows; empty ones are skipped.</param>

@@ -106,7 +106,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             _steps = state[StepsName].Item<long>();
             _stageSteps = state[StageStepsName].Item<long>();
         }
-        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception exception) when (exception is SafeTensorsException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or FileNotFoundException or DirectoryNotFoundException or TorchException)
         {
             throw new InvalidDataException($"The training state in {directory} cannot be used: {exception.Message}", exception);
         }
@@ -124,9 +124,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
         TorchRandom.ManualSeed(_random.NextInt64());
         _steps++;
-        TrainingWindow[] windows = Stage.Targets == RecGptTargets.Prefixes
-            ? [.. batch.Select(Whole).SelectMany(Prefixes).Select(Thinned)]
-            : [.. batch.Select(Whole).SelectMany(Positions)];
+        TrainingWindow[] windows = [.. batch.SelectMany(Windows)];
         if (windows.Length == 0)
         {
             return 0;
@@ -161,6 +159,14 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
                 RecGptRecipe.Json),
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _optimizer.Dispose();
+        _average?.Dispose();
+        base.Dispose();
     }
 
     /// <inheritdoc/>
@@ -203,12 +209,14 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         return (losses, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
     }
 
-    // A history in rows, as long as it is; items that the model does not know are skipped.
-    private TrainingWindow Whole(UserHistory history)
+    // What a step learns of a history; items that the model does not know are skipped.
+    private TrainingWindow[] Windows(UserHistory history)
     {
-        var rows = new List<int>(history.Items.Length);
-        var places = new List<int>(history.Items.Length);
-        for (var place = 0; place < history.Items.Length; place++)
+        var (first, last) = Targets(history.Items.Length);
+        var prefixes = Stage.Targets == RecGptTargets.Prefixes;
+        var rows = new List<int>();
+        var places = new List<int>();
+        for (var place = prefixes ? Math.Max(0, first - Config.MaxLength) : first - 1; place <= last; place++)
         {
             if (RowOf(history.Items[place]) is not 0 and var row)
             {
@@ -217,39 +225,37 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             }
         }
 
-        return rows.Count < 2
-            ? new TrainingWindow(0, [], [])
-            : new TrainingWindow(UserRow(history.UserId), [.. rows[..^1]], [.. rows[1..]], null, Shown(history, places));
-    }
-
-    // The piece's slots in one window.
-    private IEnumerable<TrainingWindow> Positions(TrainingWindow whole)
-    {
-        var slots = Piece(whole);
-        if (slots.End.Value > 0)
+        if (rows.Count < 2)
         {
-            yield return new TrainingWindow(whole.User, whole.Items[slots], whole.Targets[slots], null, whole.Shown?[slots]);
+            return [];
         }
-    }
 
-    // A window for each of the piece's targets, with as much of what is before it as the model can read.
-    private IEnumerable<TrainingWindow> Prefixes(TrainingWindow whole)
-    {
-        var piece = Piece(whole);
-        for (var end = piece.Start.Value + 1; end <= piece.End.Value; end++)
+        var user = UserRow(history.UserId);
+        var shown = Shown(history, places);
+        if (!prefixes)
         {
-            var slots = Math.Max(0, end - Config.MaxLength)..end;
-            var items = whole.Items[slots];
-            yield return new TrainingWindow(whole.User, items, [.. new int[items.Length - 1], whole.Targets[end - 1]], null, whole.Shown?[slots]);
+            return [new TrainingWindow(user, [.. rows[..^1]], [.. rows[1..]], null, shown)];
         }
+
+        return [.. Enumerable.Range(1, rows.Count - 1).Where(target => places[target] >= first).Select(target =>
+        {
+            var slots = Math.Max(0, target - Config.MaxLength)..target;
+            int[] items = [.. rows[slots]];
+            return Thinned(new TrainingWindow(user, items, [.. new int[items.Length - 1], rows[target]], null, shown?[slots]));
+        })];
     }
 
-    // Of a history that is longer than the model reads one piece at random, so that a step stays within its memory and all is learnt in time.
-    private Range Piece(TrainingWindow whole)
+    // First and last item to be predicted. Of a history that is longer than the model reads it is one piece, so that a step's memory is
+    // bounded: half of the time the newest, which nothing has taught yet, else any, the more likely the longer it is.
+    private (int First, int Last) Targets(int length)
     {
-        var pieces = (whole.Items.Length + Config.MaxLength - 1) / Config.MaxLength;
-        var end = whole.Items.Length - (pieces > 1 ? _random.Next(pieces) * Config.MaxLength : 0);
-        return Math.Max(0, end - Config.MaxLength)..end;
+        var last = length - 1;
+        if (last > Config.MaxLength && _random.Next(2) == 0)
+        {
+            last -= _random.Next(last) / Config.MaxLength * Config.MaxLength;
+        }
+
+        return (Math.Max(1, last - Config.MaxLength + 1), last);
     }
 
     // The window without a random share of its items; one stays.
@@ -296,6 +302,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     /// <summary>Adds the gradients of a member's loss on windows that it sets its own prompts into; returns the loss.</summary>
     private double Backward(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
     {
+        using var scope = TensorScope.Enter();
         if (member is { Packs: true, UserTable: { } users })
         {
             _optimizer.Prepare(users, [.. windows.Select(window => (long)window.User)]);

@@ -128,7 +128,7 @@ internal sealed class FitStates(string directory, string fingerprint)
     public static string Fingerprint(string family, JsonElement recipe, StageOverride over, int seed, LeaveOneOut split)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Add($"{family}\n{(recipe.ValueKind == JsonValueKind.Undefined ? "" : recipe.GetRawText())}\n{over}\n{seed}\n");
+        Add($"{family}\n{(recipe.ValueKind == JsonValueKind.Undefined ? "" : JsonSerializer.Serialize(recipe))}\n{over}\n{seed}\n");
         foreach (var user in split.Train)
         {
             Add($"{user.UserId}\n{user.Items.Length}\n");

@@ -184,6 +184,20 @@ public sealed class PackedTests
         Near(table, rows);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void A_sample_of_nothing_but_the_target_teaches_nothing(int rows)
+    {
+        using var scope = TensorScope.Enter();
+        var (hidden, table) = (Leaf(3, 12, 1), Leaf(rows, 12, 2));
+
+        var loss = TableLoss.SampledSoftmax(hidden, table, Tensor.From([1L, 1, 1], 3), Tensor.From([1L], 1), out var gradient);
+
+        Assert.Equal(0, loss);
+        Assert.All(gradient.ToArray<float>().Concat(table.Grad!.ToArray<float>()), one => Assert.Equal(0, one));
+    }
+
     [Fact]
     public void The_sampled_softmax_and_its_gradients_equal_the_plain_formulation()
     {
@@ -238,6 +252,7 @@ public sealed class PackedTests
         Assert.Throws<TorchException>(() => TableLoss.Softmax(Leaf(1, 8, 2), table, Tensor.From([0L], 1), 0, out _));
         Assert.Throws<TorchException>(() => TableLoss.SampledSoftmax(Leaf(1, 8, 2), table, Tensor.From([1L], 1), Tensor.From([2L, 4], 2), out _));
         Assert.Throws<TorchException>(() => TableLoss.SampledSoftmax(Leaf(1, 8, 2), table, Tensor.From([1L], 1), Tensor.From([2L, 2], 2), out _));
+        Assert.Throws<TorchException>(() => TableLoss.SampledSoftmax(Leaf(1, 8, 2), table, Tensor.From([1L], 1), Tensor.From([0L], 1), out _));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 5], 2), Tensor.Arange(4), 2));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 1, 2], 4), 2));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 2, 4], 4), 2));

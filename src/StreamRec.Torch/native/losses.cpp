@@ -28,6 +28,9 @@ void check(const at::Tensor& hidden, const at::Tensor& table, const at::Tensor& 
         TORCH_CHECK_INDEX(t[i] >= 1 && t[i] < table.size(0), "target ", t[i], " of a table with ", table.size(0), " rows");
 }
 
+/// Below all logits; finite, so that it may be the largest of a row.
+constexpr float lowest = -1e30f;
+
 /// x becomes e^(x - max x); returns the sum of it and the maximum.
 SR_VECTORISED float exponentials(float* x, int64_t count, float* maximum)
 {
@@ -165,8 +168,8 @@ SR_FUNCTION(softmax_loss, (Handle hidden, Handle table, Handle targets, double s
     *gradient = own(std::move(result));
 })
 
-/// Mean cross-entropy of the softmax over the target and the negatives, which stand for all rows but row 0: each counts
-/// (rows - 2) / S times, and not at all where it is the target itself.
+/// Mean cross-entropy of the softmax over the target and the negatives, which stand for all rows but row 0 and the target: each counts
+/// (rows - 2) / S times, and where the target itself is among them it does not count and S is one less.
 SR_FUNCTION(sampled_softmax_loss, (Handle hidden, Handle table, Handle targets, Handle negatives, double* loss, Handle* gradient), {
     check(*hidden, *table, *targets);
     TORCH_CHECK(negatives->is_cpu() && negatives->scalar_type() == at::kLong && negatives->is_contiguous() && negatives->dim() == 1
@@ -184,8 +187,10 @@ SR_FUNCTION(sampled_softmax_loss, (Handle hidden, Handle table, Handle targets, 
     std::vector<int64_t> place(static_cast<size_t>(rows.size(0)), -1);
     for (int64_t s = 0; s < size; s++)
     {
-        auto& found = place[static_cast<size_t>(negatives->data_ptr<int64_t>()[s])];
-        TORCH_CHECK(found < 0, "negative ", negatives->data_ptr<int64_t>()[s], " comes twice");
+        const auto row = negatives->data_ptr<int64_t>()[s];
+        TORCH_CHECK_INDEX(row >= 1, "negative ", row, "; rows begin with 1");
+        auto& found = place[static_cast<size_t>(row)];
+        TORCH_CHECK(found < 0, "negative ", row, " comes twice");
         found = s;
     }
 
@@ -213,15 +218,15 @@ SR_FUNCTION(sampled_softmax_loss, (Handle hidden, Handle table, Handle targets, 
             auto* row = logits.data_ptr<float>() + i * size;
             const auto* state = h.data_ptr<float>() + i * d;
             const auto right = target[start + i];
-            const auto own = place[static_cast<size_t>(right)];
-            if (own >= 0)
-                row[own] = -INFINITY;
+            const auto self = place[static_cast<size_t>(right)];
+            if (self >= 0)
+                row[self] = lowest;
             const double logit = dot(state, rows.data_ptr<float>() + right * d, d);
             float top;
             const float sum = exponentials(row, size, &top);
-            if (own >= 0)
-                row[own] = 0;
-            const double correction = std::log(others / static_cast<double>(std::max<int64_t>(1, own >= 0 ? size - 1 : size)));
+            if (self >= 0)
+                row[self] = 0;
+            const double correction = std::log(others / static_cast<double>(std::max<int64_t>(1, self >= 0 ? size - 1 : size)));
             // log of the sum over negatives, then over everything.
             const double rest = static_cast<double>(top) + std::log(static_cast<double>(sum)) + correction;
             const double peak = std::max(logit, rest);
