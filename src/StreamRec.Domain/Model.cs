@@ -25,7 +25,7 @@ public interface IModel : IDisposable
 /// <summary>A model whose lists may end with items of a second step, found from the window with the model's own next item added.</summary>
 public interface ITwoStepRecall : IModel
 {
-    /// <summary>Items of a list of 10 that come from the second step, 0 to 9, in proportion for other lengths; 0 = one step.</summary>
+    /// <summary>Items of a list of 10 that come from the second step, 0 to 5, in proportion for other lengths; 0 = one step.</summary>
     int SecondStep { get; }
 
     /// <summary>The same weights with another <see cref="SecondStep"/>, for comparing both on one checkpoint.</summary>

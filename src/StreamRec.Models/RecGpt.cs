@@ -8,6 +8,7 @@ namespace StreamRec.Models;
 // Departs: ordinary causal softmax attention with a key-padding mask by default (what the paper draws; the released numbers come from
 //          causal flow attention, RecGpt.CausalFlow.cs); the output head is the item table unless TiedHead is off (the separate head gets
 //          no gradient in stage 1). What only the released code does is behind RecGptLegacy.
+// Departs: of a history that is longer than the model reads a pass learns one piece, and all pieces in time (the released code its newest).
 // Departs: a cold-user row, trained by replacing a user's row at random, answers for users that training has not seen.
 
 /// <summary>Which attention a block computes.</summary>

@@ -1,201 +1,9 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using StreamRec.Domain;
 using StreamRec.Models.Checkpoints;
 using StreamRec.Torch;
 
 namespace StreamRec.Models;
-
-/// <summary>Which loss a recipe trains with.</summary>
-public enum RecGptLossKind
-{
-    /// <summary>Softmax over all items: the strongest on catalogues that fit in memory.</summary>
-    FullSoftmax,
-
-    /// <summary>Softmax over the target and a uniform sample of the other items, for speed and for large catalogues.</summary>
-    SampledSoftmax,
-
-    /// <summary>The paper's stage 1: one negative a position, what was shown and not taken before a random one.</summary>
-    BinaryCrossEntropy,
-}
-
-/// <summary>Which items of a history are predicted from what.</summary>
-public enum RecGptTargets
-{
-    /// <summary>Every item at the slot before it, a history in one window: one pass of the decoder for all of them.</summary>
-    AllPositions,
-
-    /// <summary>
-    /// Every item at the end of a window of its own, as when lists are made: several times the work, and better, because the slots
-    /// before the newest need not predict anything themselves.
-    /// </summary>
-    Prefixes,
-}
-
-/// <summary>How Adam's step size falls over a stage.</summary>
-public enum LearningRateDecay
-{
-    /// <summary>It stays.</summary>
-    None,
-
-    /// <summary>By the same amount each step.</summary>
-    Linear,
-
-    /// <summary>As half a cosine.</summary>
-    Cosine,
-}
-
-/// <summary>One stage of a recipe.</summary>
-public sealed record RecGptStage
-{
-    /// <summary>As people see it.</summary>
-    public string Name { get; init; } = "training";
-
-    public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
-
-    /// <summary>What is predicted; prompts need <see cref="RecGptTargets.AllPositions"/>.</summary>
-    public RecGptTargets Targets { get; init; } = RecGptTargets.AllPositions;
-
-    /// <summary>
-    /// Share of a window's items that are left out, drawn anew each time, in [0, 1): what comes next is learnt from the items further back,
-    /// too. Needs <see cref="RecGptTargets.Prefixes"/>.
-    /// </summary>
-    public double ItemDropout { get; init; }
-
-    /// <summary>Adam's step size, in (0, 1].</summary>
-    public double LearningRate { get; init; } = 1e-3;
-
-    /// <summary>
-    /// Adam's memory of squared gradients, in [0, 1). Shorter than usual, 0.98, keeps the steps of rare items large and noisy: together
-    /// with <see cref="Averaging"/> the strongest regulariser on sparse data.
-    /// </summary>
-    public double Beta2 { get; init; } = 0.999;
-
-    /// <summary>Adam's L2 term, in [0, 1].</summary>
-    public double WeightDecay { get; init; }
-
-    /// <summary>Passes over the data at the most, 1 to 100,000.</summary>
-    public int Epochs { get; init; } = 40;
-
-    /// <summary>Passes without a better validation NDCG@10 before the stage ends, 0 to 100,000; 0 = all passes are made and the last weights kept.</summary>
-    public int Patience { get; init; } = 4;
-
-    /// <summary>Histories in one step, 1 to 1,000,000.</summary>
-    public int BatchSize { get; init; } = 128;
-
-    /// <summary>Items that the sampled softmax draws in each step, 1 to 1,000,000.</summary>
-    public int Negatives { get; init; } = 2048;
-
-    /// <summary>Share of a target that the full softmax spreads over all items, in [0, 0.5].</summary>
-    public double LabelSmoothing { get; init; }
-
-    /// <summary>Largest norm of all gradients together, 0 to 1e6; 0 = no bound.</summary>
-    public double GradientClip { get; init; }
-
-    /// <summary>Steps over which the step size grows from 0, 0 to 1,000,000.</summary>
-    public int WarmUpSteps { get; init; }
-
-    /// <summary>How the step size falls after that, to 0 at the end of <see cref="Epochs"/>.</summary>
-    public LearningRateDecay Decay { get; init; } = LearningRateDecay.None;
-
-    /// <summary>Weight of the past in the running mean of the weights that the model answers with and is saved with, in [0, 1); 0 = no mean.</summary>
-    public double Averaging { get; init; }
-
-    public RecGptPromptOptions Prompts { get; init; } = new();
-}
-
-/// <summary>A RecGPT recipe: <c>config/models/recgpt.json</c>.</summary>
-public sealed record RecGptRecipe
-{
-    /// <summary>How recipes and checkpoint configurations are written; an unknown key is an error.</summary>
-    internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        ReadCommentHandling = JsonCommentHandling.Skip,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
-    };
-
-    public RecGptConfig Model { get; init; } = new();
-
-    /// <summary>Stages of training in order, at least one; continuous training goes on with the last.</summary>
-    public IReadOnlyList<RecGptStage> Stages { get; init; } = [new()];
-
-    public RecGptRecallOptions Recall { get; init; } = new();
-
-    public RecGptEvidenceOptions Evidence { get; init; } = new();
-
-    /// <summary>Reads and checks a recipe.</summary>
-    /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
-    internal static RecGptRecipe Read(JsonElement json)
-    {
-        RecGptRecipe recipe;
-        try
-        {
-            recipe = json.ValueKind == JsonValueKind.Undefined ? new RecGptRecipe() : json.Deserialize<RecGptRecipe>(Json) ?? new RecGptRecipe();
-        }
-        catch (JsonException exception)
-        {
-            throw new ArgumentException($"The recgpt recipe cannot be read: {exception.Message}", exception);
-        }
-
-        var m = recipe.Model;
-        Check("model.hidden", m.Hidden, 8, 4096);
-        Check("model.layers", m.Layers, 1, 64);
-        Check("model.heads", m.Heads, 1, 64);
-        Check("model.feedForward", m.FeedForward, 8, 16384);
-        Check("model.maxLength", m.MaxLength, 2, 4096);
-        Check("model.dropout", m.Dropout, 0, 0.99);
-        Check("model.embeddingDropout", m.EmbeddingDropout ?? 0, 0, 0.99);
-        // Flow attention has no weights to drop.
-        Check("model.attentionDropout", m.AttentionDropout, 0, m.Attention == RecGptAttentionKind.Softmax ? 0.99 : 0);
-        Check("model.userDropout", m.UserDropout, 0, 1);
-        // Prompts at recall are one network's own.
-        Check("model.members", m.Members, 1, m.Legacy.RecallPrompts == RecGptRecallPrompts.None ? 8 : 1);
-        Check("model.legacy.recallPromptCount", m.Legacy.RecallPromptCount, 1, Math.Min(6, m.MaxLength - 1));
-        Check("recall.n", recipe.Recall.N ?? 0, 0, RecGptRecall.MaxSecond);
-        Check("evidence.weight", recipe.Evidence.Weight ?? 0, 0, 100);
-        recipe.Evidence.Transitions.Checked();
-        Check("the number of stages", recipe.Stages.Count, 1, 16);
-        foreach (var (i, stage) in recipe.Stages.Index())
-        {
-            Check($"stages[{i}].itemDropout", stage.ItemDropout, 0, stage.Targets == RecGptTargets.Prefixes ? 0.99 : 0);
-            Check($"stages[{i}].learningRate", stage.LearningRate, 1e-9, 1);
-            Check($"stages[{i}].beta2", stage.Beta2, 0, 0.999999);
-            Check($"stages[{i}].weightDecay", stage.WeightDecay, 0, 1);
-            Check($"stages[{i}].epochs", stage.Epochs, 1, 100_000);
-            Check($"stages[{i}].patience", stage.Patience, 0, 100_000);
-            Check($"stages[{i}].batchSize", stage.BatchSize, 1, 1_000_000);
-            Check($"stages[{i}].negatives", stage.Negatives, 1, 1_000_000);
-            Check($"stages[{i}].labelSmoothing", stage.LabelSmoothing, 0, stage.Loss == RecGptLossKind.FullSoftmax ? 0.5 : 0);
-            if (stage.Loss == RecGptLossKind.SampledSoftmax && !m.TiedHead)
-            {
-                throw new ArgumentException($"stages[{i}].loss is sampled-softmax, which needs model.tiedHead.");
-            }
-
-            Check($"stages[{i}].gradientClip", stage.GradientClip, 0, 1e6);
-            Check($"stages[{i}].warmUpSteps", stage.WarmUpSteps, 0, 1_000_000);
-            Check($"stages[{i}].averaging", stage.Averaging, 0, 0.999999);
-            if (stage.Targets == RecGptTargets.Prefixes && stage.Prompts.Mode != RecGptPromptMode.None)
-            {
-                throw new ArgumentException($"stages[{i}].targets is prefixes; with prompts it must be all-positions.");
-            }
-
-            Check($"stages[{i}].prompts.count", stage.Prompts.Count, 0, Math.Min(6, m.MaxLength - 1));
-        }
-
-        return m.Hidden % m.Heads == 0
-            ? recipe
-            : throw new ArgumentException($"model.hidden is {m.Hidden}; it must be a multiple of model.heads, {m.Heads}.");
-
-        static void Check(string key, double value, double low, double high)
-        {
-            if (!(value >= low && value <= high))
-            {
-                throw new ArgumentException($"{key} is {value}; it must be in [{low}, {high}].");
-            }
-        }
-    }
-}
 
 /// <summary>RecGPT as a family: how its checkpoints are written, proved and loaded.</summary>
 public sealed class RecGptFamily : IModelFamily
@@ -418,7 +226,7 @@ public sealed class RecGptFamily : IModelFamily
         if (state.Keys.Except(file.Names).Concat(file.Names.Except(state.Keys)).FirstOrDefault() is { } odd)
         {
             throw new ArgumentException(
-                $"Only one of the recipe and the parent has {odd}; use the parent's recipe, or start without a parent.");
+                $"Only one of the recipe and the parent has {odd}; use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.");
         }
 
         foreach (var (name, parameter) in state)
@@ -429,7 +237,7 @@ public sealed class RecGptFamily : IModelFamily
             {
                 throw new ArgumentException(
                     $"The recipe gives {name} the shape [{string.Join(", ", parameter.Shape)}], the parent has [{string.Join(", ", value.Shape)}]; " +
-                    "use the parent's recipe, or start without a parent.");
+                    "use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.");
             }
 
             if (name.EndsWith(UserTable, StringComparison.Ordinal))

@@ -36,7 +36,7 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
         }
 
         using var scope = TensorScope.Enter();
-        var loss = TableLoss.Sampled(hidden, itemTable, targets, Tensor.From(negatives), out var gradient);
+        var loss = TableLoss.BinaryCrossEntropy(hidden, itemTable, targets, Tensor.From(negatives), out var gradient);
         hidden.Backward(gradient);
         return loss;
     }

@@ -13,7 +13,7 @@ internal class RecGptModel : ITwoStepRecall
     private readonly RecGptModel? _owner;
 
     public RecGptModel(
-        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble network, ModelContext context)
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble ensemble, ModelContext context)
     {
         Version = version;
         Config = recipe.Model;
@@ -21,14 +21,14 @@ internal class RecGptModel : ITwoStepRecall
         EvidenceWeight = (float)(recipe.Evidence.Weight ?? 0);
         Items = items;
         Users = users;
-        Network = network;
+        Ensemble = ensemble;
         _rows = new ItemRows(items, context.Catalogue);
         _evidence = context.Evidence;
     }
 
     private RecGptModel(RecGptModel other, int secondStep)
     {
-        (Version, Config, Items, Users, Network) = (other.Version, other.Config, other.Items, other.Users, other.Network);
+        (Version, Config, Items, Users, Ensemble) = (other.Version, other.Config, other.Items, other.Users, other.Ensemble);
         (_rows, _evidence, EvidenceWeight) = (other._rows, other._evidence, other.EvidenceWeight);
         _owner = other;
         SecondStep = secondStep;
@@ -50,13 +50,13 @@ internal class RecGptModel : ITwoStepRecall
 
     protected Vocabulary Users { get; }
 
-    protected RecGptEnsemble Network { get; }
+    protected RecGptEnsemble Ensemble { get; }
 
     /// <inheritdoc/>
     public IModel WithSecondStep(int secondStep)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(secondStep);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(secondStep, 9);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(secondStep, RecGptRecall.MaxSecond);
         return new RecGptModel(this, secondStep);
     }
 
@@ -92,7 +92,7 @@ internal class RecGptModel : ITwoStepRecall
     {
         if (_owner is null)
         {
-            Network.Dispose();
+            Ensemble.Dispose();
         }
 
         GC.SuppressFinalize(this);
@@ -208,8 +208,8 @@ internal class RecGptModel : ITwoStepRecall
             RowWindow[] inputs = [.. batch.Select(w => w.Item)];
             var users = Tensor.From<long>([.. inputs.Select(w => (long)w.User)]);
             var hidden = Hidden(inputs, users, bucket.Key);
-            var firstAll = Network.Scores(hidden).ToArray<float>();                               // [B, rows]
-            var secondAll = bothSteps ? Network.Scores(SecondHidden(inputs, users, hidden, bucket.Key)).ToArray<float>() : [];
+            var firstAll = Ensemble.Scores(hidden).ToArray<float>();                               // [B, rows]
+            var secondAll = bothSteps ? Ensemble.Scores(SecondHidden(inputs, users, hidden, bucket.Key)).ToArray<float>() : [];
             for (var i = 0; i < batch.Length; i++)
             {
                 var fused = evidence.Length > 0 && !inputs[i].Window.IsEmpty;
@@ -232,12 +232,12 @@ internal class RecGptModel : ITwoStepRecall
     private Tensor[] Hidden(RowWindow[] windows, Tensor users, int length)
     {
         var segments = windows[0].Segments is null ? null : SlotBatch.Pad([.. windows.Select(w => w.Segments!)], length);
-        return Network.ForwardLast(SlotBatch.Pad([.. windows.Select(w => w.Rows)], length), users, segments);
+        return Ensemble.ForwardLast(SlotBatch.Pad([.. windows.Select(w => w.Rows)], length), users, segments);
     }
 
     private Tensor[] SecondHidden(RowWindow[] windows, Tensor users, Tensor[] hidden, int length)
     {
-        var next = RecGptPrompts.Greedy(Network.Logits(hidden)).ToArray<long>();
+        var next = RecGptPrompts.Greedy(Ensemble.Logits(hidden)).ToArray<long>();
         RowWindow[] pushed = [.. windows.Zip(next, (window, item) => RecGptRecall.Push(window, (int)item, Config.MaxLength))];
         return Hidden(pushed, users, Math.Min(Config.MaxLength, length + 1));
     }
@@ -275,8 +275,8 @@ internal class RecGptModel : ITwoStepRecall
 
         var known = windows.Where(w => w.Rows.Length > 0).Select(w => new TrainingWindow(w.User, w.Rows, new int[w.Rows.Length])).ToArray();
         var prompted = new Queue<TrainingWindow>(Config.Legacy.RecallPrompts == RecGptRecallPrompts.BeforeLast
-            ? RecGptLegacyPrompts.BeforeLast(Network.Members[0], Config, known, Config.Legacy.RecallPromptCount)
-            : RecGptLegacyPrompts.BeforeEach(Network.Members[0], Config, known, Config.Legacy.RecallPromptCount));
+            ? RecGptLegacyPrompts.BeforeLast(Ensemble.Members[0], Config, known, Config.Legacy.RecallPromptCount)
+            : RecGptLegacyPrompts.BeforeEach(Ensemble.Members[0], Config, known, Config.Legacy.RecallPromptCount));
         return [.. windows.Select(w => w.Rows.Length > 0 && prompted.TryDequeue(out var p) ? w with { Rows = p.Items, Segments = p.Segments } : w)];
     }
 

@@ -32,8 +32,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private long _steps;
 
     public RecGptTraining(
-        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble network, ModelContext context, int seed)
-        : base(version, recipe, items, users, network, context)
+        ModelVersion version, RecGptRecipe recipe, Vocabulary items, Vocabulary users, RecGptEnsemble ensemble, ModelContext context, int seed)
+        : base(version, recipe, items, users, ensemble, context)
     {
         _recipe = recipe;
         _catalogue = context.Catalogue;
@@ -100,7 +100,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             }
 
             BeginStage((int)state[StageName].Item<long>());
-            Network.LoadStateDict(Under(WeightsPrefix));
+            Ensemble.LoadStateDict(Under(WeightsPrefix));
             _optimizer.LoadStateDict(Under(OptimizerPrefix));
             _average?.LoadStateDict(Under(AveragePrefix));
             _steps = state[StepsName].Item<long>();
@@ -131,7 +131,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         }
 
         _average?.Leave();
-        var loss = Network.Members.Zip(_losses, (member, loss) => Backward(member, loss, windows)).Average();
+        var loss = Ensemble.Members.Zip(_losses, (member, loss) => Backward(member, loss, windows)).Average();
         _optimizer.LearningRate = Stage.LearningRate * Schedule(_stageSteps++);
         _optimizer.Step();
         _optimizer.ZeroGrad();
@@ -146,7 +146,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         Settle();
         SafeTensorsFile.Write(
             Path.Combine(directory, RecGptFamily.WeightsFile),
-            Network.StateDict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)));
+            Ensemble.StateDict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)));
         Items.Write(Path.Combine(directory, RecGptFamily.ItemsFile));
         Users.Write(Path.Combine(directory, RecGptFamily.UsersFile));
         return new CheckpointContent(
@@ -178,7 +178,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 
     private IEnumerable<(string Name, Tensor Tensor)> State() =>
     [
-        .. Network.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
+        .. Ensemble.StateDict().Select(pair => (WeightsPrefix + pair.Key, pair.Value)),
         .. _optimizer.StateDict().Select(pair => (OptimizerPrefix + pair.Key, pair.Value)),
         .. (_average?.StateDict() ?? new Dictionary<string, Tensor>()).Select(pair => (AveragePrefix + pair.Key, pair.Value)),
         (StepsName, Tensor.Full([], _steps, ScalarType.Int64)),
@@ -189,16 +189,16 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private (IRecGptLoss[] Losses, Adam Optimizer, WeightAverage? Average) Begin(int index)
     {
         var stage = _recipe.Stages[index];
-        IRecGptLoss[] losses = [.. Network.Members.Select<RecGpt, IRecGptLoss>(member => stage.Loss switch
+        IRecGptLoss[] losses = [.. Ensemble.Members.Select<RecGpt, IRecGptLoss>(member => stage.Loss switch
         {
             RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
             RecGptLossKind.SampledSoftmax => new SampledSoftmaxLoss(stage.Negatives),
             _ when member.Head is { } head => new SeparateHeadLoss(head, stage.LabelSmoothing),
             _ => new FullSoftmaxLoss(stage.LabelSmoothing),
         })];
-        var optimizer = new Adam(Network.NamedParameters(), stage.LearningRate, beta2: stage.Beta2, weightDecay: stage.WeightDecay);
+        var optimizer = new Adam(Ensemble.NamedParameters(), stage.LearningRate, beta2: stage.Beta2, weightDecay: stage.WeightDecay);
         // A batch reads few users. A mean of the weights needs every row after every step.
-        foreach (var member in stage.Averaging == 0 ? Network.Members : [])
+        foreach (var member in stage.Averaging == 0 ? Ensemble.Members : [])
         {
             if (member is { Packs: true, UserTable: { } users })
             {
@@ -206,7 +206,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
             }
         }
 
-        return (losses, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Network.NamedParameters(), stage.Averaging));
+        return (losses, optimizer, stage.Averaging == 0 ? null : new WeightAverage(Ensemble.NamedParameters(), stage.Averaging));
     }
 
     // What a step learns of a history; items that the model does not know are skipped.

@@ -34,7 +34,7 @@ internal static partial class Native
         out nint gradient, out nint error);
 
     [LibraryImport(Library)]
-    internal static partial int sr_sampled_loss(
+    internal static partial int sr_binary_loss(
         TensorHandle hidden, TensorHandle table, TensorHandle targets, TensorHandle negatives, out double loss,
         out nint gradient, out nint error);
 }

@@ -44,9 +44,9 @@ public static class TableLoss
     /// <param name="targets">int64 <c>[N]</c>, rows from 1.</param>
     /// <param name="negatives">int64 <c>[N]</c>, rows from 1.</param>
     /// <param name="gradient">Of the hidden states, <c>[N, d]</c>.</param>
-    public static double Sampled(Tensor hidden, Tensor table, Tensor targets, Tensor negatives, out Tensor gradient)
+    public static double BinaryCrossEntropy(Tensor hidden, Tensor table, Tensor targets, Tensor negatives, out Tensor gradient)
     {
-        var status = Native.sr_sampled_loss(
+        var status = Native.sr_binary_loss(
             hidden.Handle, table.Handle, targets.Handle, negatives.Handle, out var loss, out var result, out var error);
         gradient = Native.Own(status, result, error);
         return loss;

@@ -23,7 +23,7 @@ public readonly record struct StageOverride(int? Epochs, int? Patience, int? Bat
 /// <param name="Epoch">From 1 within the stage.</param>
 /// <param name="Loss">Mean training loss.</param>
 /// <param name="Validation">Quality on the validation cases; null where there are none to stop by.</param>
-/// <param name="TokensPerSecond">Items learnt from in a second, validation not included.</param>
+/// <param name="TokensPerSecond">Items to be predicted in the histories passed in a second, validation not included; of a long history a pass learns a piece.</param>
 /// <param name="Duration">Training time of the pass, validation not included.</param>
 /// <param name="Best">Whether it is the stage's best so far.</param>
 public sealed record EpochReport(
@@ -34,7 +34,7 @@ public sealed record EpochReport(
 /// <param name="Done">Passes done in all stages, the running one in part.</param>
 /// <param name="Epochs">Passes of all stages at the most.</param>
 /// <param name="Loss">Mean loss of the running pass.</param>
-/// <param name="TokensPerSecond">Items learnt from in a second of the running pass.</param>
+/// <param name="TokensPerSecond">The same of the running pass.</param>
 public readonly record struct FitProgress(string Stage, double Done, int Epochs, double Loss, double TokensPerSecond);
 
 /// <summary>Trains a model through the stages of its recipe; needs neither journal nor checkpoints.</summary>

@@ -175,12 +175,6 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         return receipt;
     }
 
-    /// <summary>Closes all partitions.</summary>
-    public async ValueTask CloseAllAsync(CancellationToken cancellationToken)
-    {
-        await Task.WhenAll(_shards.Keys.Select(source => CloseAsync(source, cancellationToken).AsTask()));
-    }
-
     /// <summary>Drops what is still open without saving it: the journal has everything. Close first to stop gracefully.</summary>
     public async ValueTask DisposeAsync()
     {

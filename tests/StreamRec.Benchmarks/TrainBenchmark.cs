@@ -11,7 +11,7 @@ using StreamRec.Training.Evaluation;
 namespace StreamRec.Benchmarks;
 
 /// <summary>
-/// P9: real (unpadded) tokens trained in a second on Amazon Beauty, d = 64, two blocks, L = 50, batches of 256, strict protocol; and validation
+/// Real (unpadded) tokens trained in a second on Amazon Beauty, d = 64, two blocks, L = 50, batches of 256, strict protocol; and validation
 /// NDCG@10 after as many passes. Anchor: the same size of model in eager PyTorch, a script beside the repository. Each measurement is a process
 /// of its own, pinned to one and the same core.
 /// </summary>

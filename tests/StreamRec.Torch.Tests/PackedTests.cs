@@ -223,13 +223,13 @@ public sealed class PackedTests
     }
 
     [Fact]
-    public void The_sampled_loss_and_its_gradients_equal_the_plain_formulation()
+    public void The_binary_loss_and_its_gradients_equal_the_plain_formulation()
     {
         using var scope = TensorScope.Enter();
         var (hidden, table) = (Leaf(40, 12, 1), Leaf(30, 12, 2));
         var (targets, negatives) = (Tensor.RandInt(1, 30, [40]), Tensor.RandInt(1, 30, [40]));
 
-        var loss = TableLoss.Sampled(hidden, table, targets, negatives, out var gradient);
+        var loss = TableLoss.BinaryCrossEntropy(hidden, table, targets, negatives, out var gradient);
         var rows = table.Grad!.ToArray<float>();
         table.Grad = null;
         var positive = (hidden * Functional.Embedding(table, targets)).Sum(-1);

@@ -254,7 +254,7 @@ SR_FUNCTION(sampled_softmax_loss, (Handle hidden, Handle table, Handle targets, 
 })
 
 /// Mean of softplus(-h e+) + softplus(h e-).
-SR_FUNCTION(sampled_loss, (Handle hidden, Handle table, Handle targets, Handle negatives, double* loss, Handle* gradient), {
+SR_FUNCTION(binary_loss, (Handle hidden, Handle table, Handle targets, Handle negatives, double* loss, Handle* gradient), {
     check(*hidden, *table, *targets);
     check(*hidden, *table, *negatives);
     const auto n = hidden->size(0);
