@@ -76,9 +76,10 @@ public sealed class ComparisonTests
     [Fact]
     public void Wins_are_cases_that_are_ranked_higher_and_not_found_is_lowest()
     {
-        var comparison = Comparison.Of([1, 5, 0, 0, 3], [2, 0, 20, 0, 3], Figures);
+        // Nothing looks beyond the tenth place, so 20 is as good as not found.
+        var comparison = Comparison.Of([1, 5, 0, 0, 3, 0], [2, 0, 7, 0, 3, 20], Figures);
 
-        Assert.Equal((2, 1, 2), (comparison.Wins, comparison.Losses, comparison.Ties));
+        Assert.Equal((2, 1, 3), (comparison.Wins, comparison.Losses, comparison.Ties));
     }
 
     [Fact]

@@ -52,7 +52,8 @@ internal static class EvaluateCommand
             }
 
             var groups = result.GetValue(breakdown) ? Breakdown.Of(split.Train, split.Test) : null;
-            var conditions = $"{models[0].Metrics.Cases:N0} users, {(strict ? "strict" : "online")} protocol, full ranking, items of the history {(masked ? "masked" : "not masked")}.";
+            var conditions = $"{models[0].Metrics.Cases:N0} users, {(strict ? "strict" : "online")} protocol, full ranking, items of the history {(masked ? "masked" : "not masked")}." +
+                (loaded is ITwoStepRecall { SecondStep: > 0 } ? $" {version} has two recall steps and was asked for lists of ten: its figures at 20 are those at 10." : "");
             if (Settings.AsJson(result))
             {
                 WriteJson(version, models, groups, strict, masked);

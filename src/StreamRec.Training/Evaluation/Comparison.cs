@@ -51,13 +51,15 @@ public sealed record Comparison(IReadOnlyList<FigureComparison> Figures, int Win
         var p = figures.Select(figure => P(a, b, figure, seed)).ToArray();
         var adjusted = Holm(p);
         var (first, second) = (RankingMetrics.Of(a), RankingMetrics.Of(b));
+        var places = figures.Max(figure => figure.K);
         var wins = a.Zip(b).Count(pair => Better(pair.First, pair.Second));
         var losses = a.Zip(b).Count(pair => Better(pair.Second, pair.First));
         return new Comparison(
             [.. figures.Select((figure, i) => new FigureComparison(figure, first.Value(figure), second.Value(figure), intervals[i], p[i], adjusted[i]))],
             wins, losses, a.Count - wins - losses);
 
-        static bool Better(int rank, int other) => rank != 0 && (other == 0 || rank < other);
+        // Places that no figure looks at decide nothing: lists of two recall steps have fewer.
+        bool Better(int rank, int other) => rank != 0 && rank <= places && (other == 0 || rank < other);
     }
 
     /// <summary>Holm's step-down correction: the chance of any false alarm among all tests stays at the level.</summary>
