@@ -47,6 +47,27 @@ public sealed class RecGptResumeTests : IDisposable
     }
 
     [Fact]
+    public void Several_networks_on_windows_with_holes_and_pieces_of_histories_go_on_with_the_same_bits()
+    {
+        ITrainableModel Make() => Create(JsonSerializer.SerializeToElement(new
+        {
+            model = new { members = 2, hidden = 16, layers = 1, feedForward = 32, maxLength = 4, dropout = 0.2, embeddingNorm = true, userEmbedding = false },
+            stages = new[] { new { loss = "sampled-softmax", negatives = 5, targets = "prefixes", itemDropout = 0.3, averaging = 0.9 } },
+        }));
+        using var whole = Make();
+        Train(whole, 0, 12);
+        using var interrupted = Make();
+        Train(interrupted, 0, 7);
+        interrupted.SaveState(_directory);
+
+        using var resumed = Make();
+        resumed.LoadState(_directory);
+        Train(resumed, 7, 12);
+
+        Assert.Equal(Weights(whole), Weights(resumed));
+    }
+
+    [Fact]
     public void A_state_of_another_shape_is_refused()
     {
         using var model = Create("full-softmax", "softmax", 0);
@@ -73,13 +94,15 @@ public sealed class RecGptResumeTests : IDisposable
         Assert.NotEqual(Weights(plain), Weights(mean));
     }
 
-    private ITrainableModel Create(string loss, string attention, double averaging, int hidden = 16) => new RecGptFamily().Create(
+    private ITrainableModel Create(string loss, string attention, double averaging, int hidden = 16) => Create(
         JsonSerializer.SerializeToElement(new
         {
             model = new { hidden, layers = 1, feedForward = 32, maxLength = 6, dropout = 0.2, attentionDropout = attention == "softmax" ? 0.1 : 0, attention },
             stages = new[] { new { loss, negatives = 5, averaging, learningRate = 0.01, warmUpSteps = 3, decay = "cosine", gradientClip = 1.0, labelSmoothing = loss == "full-softmax" ? 0.1 : 0 } },
-        }),
-        new TrainingVocabulary([.. Enumerable.Range(0, 30)], [.. _histories.Select(h => h.UserId)]), null,
+        }));
+
+    private ITrainableModel Create(JsonElement recipe) => new RecGptFamily().Create(
+        recipe, new TrainingVocabulary([.. Enumerable.Range(0, 30)], [.. _histories.Select(h => h.UserId)]), null,
         new ModelContext(_catalogue, NoEvidence.Instance), seed: 3);
 
     private void Train(ITrainableModel model, int from, int to)
