@@ -53,10 +53,10 @@ internal static class EvaluateCommand
 
             var groups = result.GetValue(breakdown) ? Breakdown.Of(split.Train, split.Test) : null;
             var conditions = $"{models[0].Metrics.Cases:N0} users, {(strict ? "strict" : "online")} protocol, full ranking, items of the history {(masked ? "masked" : "not masked")}." +
-                (loaded is ITwoStepRecall { SecondStep: > 0 } ? $" {version} has two recall steps and was asked for lists of ten: its figures at 20 are those at 10." : "");
+                (Evaluator.PlacesOf(loaded) is var places && places < RankingMetrics.Depth ? $" {version} has two recall steps and was asked for lists of {places}: figures beyond are those at {places}." : "");
             if (Settings.AsJson(result))
             {
-                WriteJson(version, models, groups, strict, masked);
+                WriteJson(version, models, groups, strict, masked, places);
             }
             else
             {
@@ -84,12 +84,14 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static void WriteJson(ModelVersion version, List<Judged> models, Breakdown? groups, bool strict, bool masked) => Output.WriteJson(new
+    private static void WriteJson(ModelVersion version, List<Judged> models, Breakdown? groups, bool strict, bool masked, int places) => Output.WriteJson(new
     {
         Model = version.ToString(),
         models[0].Metrics.Cases,
         Protocol = strict ? "strict" : "online",
         Masked = masked,
+        // Of the model's lists; figures beyond are those at this length.
+        Places = places,
         Metrics = models[0].Named,
         models[0].Intervals,
         Popularity = models[1].Named,

@@ -34,7 +34,7 @@ public static class Evaluator
         IModel model, IReadOnlyList<TestCase> cases, bool masked, Exposure? exposure, IProgress<int>? progress, CancellationToken cancellationToken)
     {
         var metrics = new RankingMetrics();
-        var places = model is ITwoStepRecall { SecondStep: > 0 } ? TwoStepPlaces : RankingMetrics.Depth;
+        var places = PlacesOf(model);
         for (var start = 0; start < cases.Count; start += BatchSize)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -65,6 +65,9 @@ public static class Evaluator
         using var popularity = new PopularityModel(train);
         return Evaluate(popularity, cases, null, CancellationToken.None);
     }
+
+    /// <summary>How long the lists are that a model is asked for.</summary>
+    public static int PlacesOf(IModel model) => model is ITwoStepRecall { SecondStep: > 0 } ? TwoStepPlaces : RankingMetrics.Depth;
 
     private static int RankOf(IReadOnlyList<RankedItem> list, int target)
     {
