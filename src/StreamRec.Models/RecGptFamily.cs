@@ -70,7 +70,7 @@ public sealed class RecGptFamily : IModelFamily
         // All of a parent's items stay. Of its users only those that the journal still has: whoever was forgotten is in no later checkpoint.
         var items = Grow(parentItems, vocabulary.Items.Select(number => context.Catalogue[number].Id));
         var users = new Vocabulary([.. vocabulary.Users]);
-        TorchRandom.ManualSeed(seed);
+        using var random = TorchRandom.Enter(seed);
         var network = new RecGptEnsemble(settings.Model, items.Rows, users.Rows);
         try
         {

@@ -122,7 +122,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         using var scope = TensorScope.Enter();
         // Each step has randomness of its own, so that a resumed run needs no generator's state.
         _random = new Random(unchecked((int)((_seed * 1_000_003L) + _steps)));
-        TorchRandom.ManualSeed(_random.NextInt64());
+        using var torchRandom = TorchRandom.Enter(_random.NextInt64());
         _steps++;
         TrainingWindow[] windows = [.. batch.SelectMany(Windows)];
         if (windows.Length == 0)

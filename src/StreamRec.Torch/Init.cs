@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace StreamRec.Torch;
 
-/// <summary>Initial values of parameters, drawn from libtorch's global generator; each fills the tensor and returns it.</summary>
+/// <summary>Initial values of parameters, drawn from the thread's <see cref="TorchRandom"/>; each fills the tensor and returns it.</summary>
 [SuppressMessage("Naming", "CA1707:Identifiers should not contain underscores", Justification = "PyTorch's mark of an in-place operation.")]
 public static class Init
 {

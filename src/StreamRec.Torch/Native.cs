@@ -75,7 +75,10 @@ internal static partial class Native
     internal static partial int sr_cuda_devices(out int count, out nint error);
 
     [LibraryImport(Library)]
-    internal static partial int sr_manual_seed(long seed, out nint error);
+    internal static partial int sr_random_enter(long seed, out nint before, out nint error);
+
+    [LibraryImport(Library)]
+    internal static partial int sr_random_leave(nint before, out nint error);
 
     [LibraryImport(Library)]
     internal static partial int sr_get_grad_enabled(out int enabled, out nint error);

@@ -1,8 +1,8 @@
 namespace StreamRec.Torch;
 
 /// <summary>
-/// Making tensors. <c>shape</c> takes a collection expression, an array or a span; the random ones use libtorch's
-/// global generator.
+/// Making tensors. <c>shape</c> takes a collection expression, an array or a span; the random ones draw from the
+/// thread's <see cref="TorchRandom"/>.
 /// </summary>
 public sealed partial class Tensor
 {

@@ -28,10 +28,10 @@ public sealed partial class Tensor
     /// <summary>Copies the elements, converted and broadcast, also between devices.</summary>
     public Tensor CopyFrom_(Tensor source) => Done(Native.sr_copy_(Handle, source.Handle, out var error), error);
 
-    /// <summary>Draws every element from a normal distribution, with libtorch's global generator.</summary>
+    /// <summary>Draws every element from a normal distribution, with the thread's <see cref="TorchRandom"/>.</summary>
     public Tensor Normal_(double mean, double std) => Done(Native.sr_normal_(Handle, mean, std, out var error), error);
 
-    /// <summary>Draws every element uniformly from [from, to), with libtorch's global generator.</summary>
+    /// <summary>Draws every element uniformly from [from, to), with the thread's <see cref="TorchRandom"/>.</summary>
     public Tensor Uniform_(double from, double to) => Done(Native.sr_uniform_(Handle, from, to, out var error), error);
 
     /// <summary>Limits the elements to [min, max]; a bound left out does not limit.</summary>

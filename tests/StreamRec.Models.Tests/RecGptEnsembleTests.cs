@@ -54,7 +54,7 @@ public sealed class RecGptEnsembleTests
 
     private static RecGptEnsemble Create(int members)
     {
-        TorchRandom.ManualSeed(5);
+        using var random = TorchRandom.Enter(5);
         var ensemble = new RecGptEnsemble(Small with { Members = members }, itemRows: 21, userRows: 2);
         ensemble.Train(false);
         return ensemble;

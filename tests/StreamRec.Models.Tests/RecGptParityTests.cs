@@ -20,6 +20,7 @@ public sealed class RecGptParityTests
     public void Sequences_without_padding_give_the_states_and_gradients_of_padded_ones(bool preNorm, bool users)
     {
         using var scope = TensorScope.Enter();
+        using var random = TorchRandom.Enter(1);
         using var network = new RecGpt(
             new RecGptConfig { Hidden = 24, Layers = 2, Heads = 2, FeedForward = 40, MaxLength = 12, PreNorm = preNorm, UserEmbedding = users }, 122, 11);
         network.Train(false);
@@ -52,8 +53,9 @@ public sealed class RecGptParityTests
         Assert.InRange(Fixtures.MaxDifference(packed, padded), 0, 1e-5f);
         foreach (var ((name, gradient), (_, parameter)) in expected.Zip(network.NamedParameters()))
         {
-            // Sums over 20 slots of fp32 products.
-            Assert.All(gradient.Zip(parameter.Grad!.ToArray<float>()), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 5e-5f * Math.Max(1, Math.Abs(pair.First)), name));
+            // Sums over 20 slots of fp32 products, which may nearly cancel in one element.
+            var tolerance = 2e-6f * Math.Max(1, gradient.Max(Math.Abs));
+            Assert.All(gradient.Zip(parameter.Grad!.ToArray<float>()), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= tolerance, $"{name}: {pair}"));
         }
     }
 

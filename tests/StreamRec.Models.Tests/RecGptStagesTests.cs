@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StreamRec.Domain;
+using StreamRec.Torch;
 
 namespace StreamRec.Models.Tests;
 
@@ -199,6 +200,7 @@ public sealed class RecGptStagesTests : IDisposable
     [Fact]
     public void What_was_shown_and_not_taken_becomes_a_prompt_before_what_the_model_makes_up()
     {
+        using var random = TorchRandom.Enter(1);
         using var network = new RecGpt(Small, itemRows: 21, userRows: 2);
         network.Train(false);
         var window = new TrainingWindow(1, [3, 4, 5], [4, 5, 6], null, [[], [11, 12], []]);
@@ -214,6 +216,7 @@ public sealed class RecGptStagesTests : IDisposable
     [Fact]
     public void Prompts_for_a_batch_are_those_for_each_window_alone()
     {
+        using var random = TorchRandom.Enter(1);
         using var network = new RecGpt(Small, itemRows: 21, userRows: 2);
         network.Train(false);
         TrainingWindow[] windows = [.. Enumerable.Range(1, 6).Select(n => new TrainingWindow(

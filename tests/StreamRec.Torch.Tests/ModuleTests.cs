@@ -21,6 +21,7 @@ public sealed class ModuleTests
     [Fact]
     public void Layers_begin_as_in_PyTorch()
     {
+        using var random = TorchRandom.Enter(1);
         using var linear = new Linear(100, 50);
         using var embedding = new Embedding(200, 50);
         using var norm = new LayerNorm(3);
@@ -67,6 +68,7 @@ public sealed class ModuleTests
     [Fact]
     public void Dropout_acts_in_training_only()
     {
+        using var random = TorchRandom.Enter(1);
         using var scope = TensorScope.Enter();
         using var dropout = new Dropout(0.5);
         var x = Tensor.Ones([1000]);

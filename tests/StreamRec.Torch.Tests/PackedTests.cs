@@ -147,6 +147,7 @@ public sealed class PackedTests
         TorchRuntime.SetThreads(threads);
         try
         {
+            using var random = TorchRandom.Enter(1);
             var (hidden, table) = (Leaf(150, 12, 1), Leaf(20_001, 12, 2));
             var targets = Tensor.RandInt(1, 20_001, [150]);
 
@@ -170,6 +171,7 @@ public sealed class PackedTests
     [Fact]
     public void The_sampled_softmax_over_all_rows_is_the_softmax()
     {
+        using var random = TorchRandom.Enter(1);
         using var scope = TensorScope.Enter();
         var (hidden, table) = (Leaf(150, 12, 1), Leaf(301, 12, 2));
         var targets = Tensor.RandInt(1, 301, [150]);
@@ -201,6 +203,7 @@ public sealed class PackedTests
     [Fact]
     public void The_sampled_softmax_and_its_gradients_equal_the_plain_formulation()
     {
+        using var random = TorchRandom.Enter(1);
         using var scope = TensorScope.Enter();
         var (hidden, table) = (Leaf(40, 12, 1), Leaf(101, 12, 2));
         var targets = Tensor.RandInt(1, 101, [40]);
@@ -225,6 +228,7 @@ public sealed class PackedTests
     [Fact]
     public void The_binary_loss_and_its_gradients_equal_the_plain_formulation()
     {
+        using var random = TorchRandom.Enter(1);
         using var scope = TensorScope.Enter();
         var (hidden, table) = (Leaf(40, 12, 1), Leaf(30, 12, 2));
         var (targets, negatives) = (Tensor.RandInt(1, 30, [40]), Tensor.RandInt(1, 30, [40]));

@@ -98,8 +98,8 @@ SR_IN_PLACE(mul_scalar_, (sr_scalar number), x.mul_(scalar_of(number)))
 SR_IN_PLACE(div_scalar_, (sr_scalar number), x.div_(scalar_of(number)))
 SR_IN_PLACE(fill_, (sr_scalar number), x.fill_(scalar_of(number)))
 SR_IN_PLACE(copy_, (Handle source), x.copy_(*source))
-SR_IN_PLACE(normal_, (double mean, double deviation), x.normal_(mean, deviation))
-SR_IN_PLACE(uniform_, (double from, double to), x.uniform_(from, to))
+SR_IN_PLACE(normal_, (double mean, double deviation), x.normal_(mean, deviation, sr::generator_of(x.device())))
+SR_IN_PLACE(uniform_, (double from, double to), x.uniform_(from, to, sr::generator_of(x.device())))
 SR_IN_PLACE(clamp_, (sr_scalar min, sr_scalar max), {
     TORCH_CHECK(min.kind != 0 || max.kind != 0, "clamp_ needs a lower or an upper bound");
     if (min.kind == 0)
@@ -127,7 +127,17 @@ SR_FUNCTION(layer_norm, (Handle input, Handle weight, Handle bias, double eps, H
     *result = own(at::layer_norm(*input, at::IntArrayRef(&width, 1), optional(weight), optional(bias), eps));
 })
 SR_FUNCTION(dropout, (Handle input, double p, int32_t training, Handle* result),
-    { *result = own(at::dropout(*input, p, training != 0)); })
+    {
+        const auto& x = *input;
+        TORCH_CHECK(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
+        // libtorch's own takes no generator.
+        if (training == 0 || p == 0)
+            *result = own(x);
+        else if (p == 1)
+            *result = own(x * at::zeros_like(x));
+        else
+            *result = own(x * at::empty_like(x).bernoulli_(1 - p, sr::generator_of(x.device())).div_(1 - p));
+    })
 SR_FUNCTION(cross_entropy, (Handle logits, Handle target, int64_t reduction, int64_t ignore_index, double smoothing,
     Handle* result),
     { *result = own(at::cross_entropy_loss(*logits, *target, {}, reduction, ignore_index, smoothing)); })

@@ -38,6 +38,21 @@ char* copy_message(const char* message) noexcept
     return copy; // null = no memory even for the message; the caller still sees the status
 }
 
+thread_local RandomStream* random_stream = nullptr;
+
+at::Generator generator_of(const at::Device& device)
+{
+    if (random_stream == nullptr)
+        return {};
+    for (auto& generator : random_stream->generators)
+        if (generator.device() == device)
+            return generator;
+    auto generator = at::globalContext().defaultGenerator(device).clone();
+    generator.set_current_seed(random_stream->seed);
+    random_stream->generators.push_back(generator);
+    return generator;
+}
+
 // OpenBLAS keeps its own thread count, which at::set_num_threads does not touch. It may be absent (MKL builds).
 template <class Signature>
 Signature* openblas(const char* name)
@@ -99,7 +114,12 @@ SR_FUNCTION(cuda_devices, (int32_t* count), {
     *count = c10::impl::hasDeviceGuardImpl(cuda) ? c10::impl::getDeviceGuardImpl(cuda)->deviceCount() : 0;
 })
 
-SR_FUNCTION(manual_seed, (int64_t seed), { at::manual_seed(static_cast<uint64_t>(seed)); })
+// The caller keeps the stream that was there before and hands it back at the end.
+SR_FUNCTION(random_enter, (int64_t seed, sr::RandomStream** before), {
+    auto* stream = new sr::RandomStream{static_cast<uint64_t>(seed), {}};
+    *before = std::exchange(sr::random_stream, stream);
+})
+SR_FUNCTION(random_leave, (sr::RandomStream* before), { delete std::exchange(sr::random_stream, before); })
 
 SR_FUNCTION(get_grad_enabled, (int32_t* enabled), { *enabled = c10::GradMode::is_enabled(); })
 SR_FUNCTION(set_grad_enabled, (int32_t enabled), { c10::GradMode::set_enabled(enabled != 0); })

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <exception>
 #include <utility>
+#include <vector>
 
 /// A number whose kind matters for type promotion: an integer leaves an integer tensor what it is.
 struct sr_scalar
@@ -45,6 +46,18 @@ inline at::IntArrayRef span_of(const int64_t* data, int32_t length)
 
 /// A leaf's gradient, zeros where it has none yet.
 at::Tensor gradient_of(at::Tensor& leaf);
+
+/// Random numbers that one thread draws for itself: a generator for each device that it draws on, all begun with the seed.
+struct RandomStream
+{
+    uint64_t seed;
+    std::vector<at::Generator> generators;
+};
+
+extern thread_local RandomStream* random_stream;
+
+/// The calling thread's generator for a device; undefined outside a stream, which means libtorch's global one.
+at::Generator generator_of(const at::Device& device);
 
 /// While it lives, matrix products run on the calling thread: for loops that are parallel themselves.
 class SerialBlas

@@ -66,15 +66,18 @@ extern "C" __attribute__((visibility("default"))) void sr_tensor_free(Handle ten
 SR_CREATE(empty, at::empty(size, o))
 SR_CREATE(zeros, at::zeros(size, o))
 SR_CREATE(ones, at::ones(size, o))
-SR_CREATE(rand, at::rand(size, o))
-SR_CREATE(randn, at::randn(size, o))
+SR_CREATE(rand, at::rand(size, sr::generator_of(o.device()), o))
+SR_CREATE(randn, at::randn(size, sr::generator_of(o.device()), o))
 
 SR_FUNCTION(full, (const int64_t* shape, int32_t rank, sr_scalar value, int32_t dtype, int32_t device, int32_t index,
     Handle* result),
     { *result = own(at::full(span_of(shape, rank), scalar_of(value), sr::options_of(dtype, device, index))); })
 SR_FUNCTION(randint, (int64_t low, int64_t high, const int64_t* shape, int32_t rank, int32_t dtype, int32_t device,
     int32_t index, Handle* result),
-    { *result = own(at::randint(low, high, span_of(shape, rank), sr::options_of(dtype, device, index))); })
+    {
+        const auto o = sr::options_of(dtype, device, index);
+        *result = own(at::randint(low, high, span_of(shape, rank), sr::generator_of(o.device()), o));
+    })
 SR_FUNCTION(arange, (sr_scalar start, sr_scalar end, sr_scalar step, int32_t dtype, int32_t device, int32_t index,
     Handle* result),
     { *result = own(at::arange(scalar_of(start), scalar_of(end), scalar_of(step), sr::options_of(dtype, device, index))); })
