@@ -46,6 +46,7 @@ internal static class Failures
     {
         JournalInUseException => (ExitCode.Temporary, "stop the other process, or use another directory with --data."),
         CheckpointRejectedException => (ExitCode.Failure, "streamrec models list"),
+        ModelFailedException => (ExitCode.Failure, ""),
         ServerRefusedException => (ExitCode.Failure, ""),
         JournalSchemaException or JournalCorruptException or JournalFailedException => (ExitCode.Failure, "streamrec doctor"),
         LogGapException => (ExitCode.Failure, ""),

@@ -29,7 +29,7 @@ internal sealed class OfflineData : IAsyncDisposable
         var journal = await SqliteJournal.OpenAsync(options.Journal, TimeProvider.System, logs.CreateLogger<SqliteJournal>(), cancellationToken);
         var registry = new ModelRegistry(options.ModelsDirectory, logs.CreateLogger<ModelRegistry>());
         return new OfflineData(
-            journal, registry, new ModelControl(registry, Pipeline.Families, new ModelContext(journal.Catalogue, NoEvidence.Instance), logs.CreateLogger<ModelControl>()));
+            journal, registry, new ModelControl(registry, Pipeline.Families, Pipeline.ContextAtRest(options, journal.Catalogue), logs.CreateLogger<ModelControl>()));
     }
 
     /// <summary>A user's state as a server would have it: what was saved, and what the journal has had since; null when nothing is known.</summary>

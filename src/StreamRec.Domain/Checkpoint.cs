@@ -1,6 +1,21 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace StreamRec.Domain;
+
+/// <summary>What training left out, so that it can judge the model.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<HeldOut>))]
+public enum HeldOut
+{
+    /// <summary>An older build did not say.</summary>
+    Unknown,
+
+    /// <summary>Each user's last two items: the strict protocol.</summary>
+    LastTwo,
+
+    /// <summary>What is newer than <see cref="CheckpointManifest.TrainedUpTo"/>.</summary>
+    Newest,
+}
 
 /// <summary><c>manifest.json</c> of a checkpoint: what it is, where it comes from, what proves that it is whole.</summary>
 /// <remarks>A checkpoint directory is immutable once published; only the files named here exist for a reader, and none lies outside the directory.</remarks>
@@ -35,6 +50,9 @@ public sealed record CheckpointManifest
 
     /// <summary>See <see cref="TrainedAfter"/>.</summary>
     public required long TrainedUpTo { get; init; }
+
+    /// <summary>Of these positions, what training did not see all the same.</summary>
+    public HeldOut HeldOut { get; init; }
 
     /// <summary>SHA-256, hexadecimal, of every other file of the directory, by relative name.</summary>
     public required IReadOnlyDictionary<string, string> Files { get; init; }

@@ -125,6 +125,10 @@ public interface IModelFamily
     /// <summary>The family's name, also its directory's: lower-case letters, digits and hyphens.</summary>
     string Name { get; }
 
+    /// <summary>Refuses a recipe that no model could be created with.</summary>
+    /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
+    void CheckRecipe(JsonElement recipe);
+
     /// <summary>Loads a checkpoint whose hashes were verified: shapes, finite weights, vocabulary, then the golden inputs must reproduce.</summary>
     /// <exception cref="CheckpointRejectedException">Any check fails; the message names file, tensor or input and what was expected.</exception>
     IModel Load(string directory, CheckpointManifest manifest, ModelContext context);
@@ -132,13 +136,18 @@ public interface IModelFamily
     /// <summary>A model to train: from a parent checkpoint, or from nothing with freshly seeded weights.</summary>
     /// <param name="recipe">The family's own settings, as in <c>config/models/&lt;family&gt;.json</c>.</param>
     /// <param name="vocabulary">What the model has to know: a parent's rows are kept by id, new ones are added.</param>
-    /// <param name="parentDirectory">The parent's verified directory, or null.</param>
+    /// <param name="parent">The checkpoint to go on from, or null.</param>
     /// <param name="context">What the model stands on.</param>
     /// <param name="seed">Everything random follows from it.</param>
-    /// <exception cref="ArgumentException">The recipe has an unknown key or a value out of range.</exception>
+    /// <exception cref="ArgumentException">The recipe has an unknown key or a value out of range, or does not go with the parent.</exception>
     ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed);
+        JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed);
 }
+
+/// <summary>A checkpoint that training goes on from.</summary>
+/// <param name="Directory">Its directory, every hash verified.</param>
+/// <param name="Config">Its configuration, from the manifest.</param>
+public sealed record ParentCheckpoint(string Directory, JsonElement Config);
 
 /// <summary>The items and users that a model in training has rows for.</summary>
 /// <param name="Items">Item numbers.</param>

@@ -19,7 +19,7 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
     /// <summary>A manifest is a few kilobytes; a larger file is not one.</summary>
     private const long MaxManifestBytes = 16 << 20;
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, RespectNullableAnnotations = true };
 
     private readonly Lock _gate = new();
 
@@ -113,6 +113,11 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
         {
             manifest = JsonSerializer.Deserialize<CheckpointManifest>(File.ReadAllBytes(path), Json)
                 ?? throw new JsonException("the file holds null");
+            if (manifest.Golden.Contains(null!) || manifest.Files.Values.Contains(null!)
+                || manifest.Golden.Any(input => input.Window.Contains(null!) || input.Top.Contains(null!)))
+            {
+                throw new JsonException("an element of files or golden is null");
+            }
         }
         catch (JsonException exception)
         {

@@ -9,7 +9,7 @@ using StreamRec.Journal.Sqlite;
 using StreamRec.Kafka;
 using StreamRec.Kafka.Ingest;
 using StreamRec.Kafka.Publish;
-using StreamRec.Models;
+using StreamRec.Models.RecGpt;
 using StreamRec.Models.Transitions;
 using StreamRec.Torch;
 using StreamRec.Training;
@@ -230,6 +230,7 @@ public sealed class Pipeline : IAsyncDisposable
         var options = Options.Training;
         var family = Families.FirstOrDefault(f => f.Name == options.Family) ?? throw new ArgumentException(
             $"{TrainingOptions.SectionName}:Family is '{options.Family}'; it must be one of {string.Join(", ", Families.Select(f => f.Name))}.");
+        family.CheckRecipe(recipe);
         return actors.Spawn(
             "trainer",
             () => new Trainer(
@@ -240,6 +241,13 @@ public sealed class Pipeline : IAsyncDisposable
     /// <summary>Counts transitions as a recipe says, from histories that are given and nothing else.</summary>
     public static Func<IReadOnlyList<UserHistory>, IEvidence> CountTransitions(JsonElement recipe, Catalogue catalogue) =>
         histories => TransitionEvidence.Count(TransitionsSettings.Of(recipe), histories, catalogue.Count);
+
+    /// <summary>
+    /// What models stand on where no server runs: counts of nothing, kept as a server with these options would keep them, so that a checkpoint
+    /// which such a server would refuse is refused here.
+    /// </summary>
+    public static ModelContext ContextAtRest(StreamRecOptions options, Catalogue catalogue) =>
+        new(catalogue, CountTransitions(ReadRecipe(options.Training.Recipe), catalogue)([]));
 
     /// <summary>A recipe file's content; an undefined element, which stands for the family's defaults, when there is none.</summary>
     /// <exception cref="ArgumentException">The file is missing or not JSON.</exception>

@@ -70,32 +70,19 @@ public sealed record Histories(IReadOnlyList<UserHistory> Users, IReadOnlyList<A
             fresh--;
         }
 
-        var cut = Arrivals.Count - Math.Min(Math.Min(most, (int)(Arrivals.Count * share)), fresh / 2);
+        return SplitAt(Arrivals.Count - Math.Min(Math.Min(most, (int)(Arrivals.Count * share)), fresh / 2));
+    }
 
-        var lengths = new int[Users.Count];
-        for (var i = 0; i < cut; i++)
+    /// <summary>Splits by a journal position: everything above it is held out, each interaction with the history that preceded it.</summary>
+    public TimeSplit SplitAfter(long position)
+    {
+        var cut = Arrivals.Count;
+        while (cut > 0 && Arrivals[cut - 1].Position > position)
         {
-            lengths[Arrivals[i].User]++;
+            cut--;
         }
 
-        var train = new List<UserHistory>(Users.Count);
-        for (var user = 0; user < Users.Count; user++)
-        {
-            if (lengths[user] > 0)
-            {
-                train.Add(Users[user] with { Items = Users[user].Items[..lengths[user]] });
-            }
-        }
-
-        var heldOut = new List<TestCase>(Arrivals.Count - cut);
-        for (var i = cut; i < Arrivals.Count; i++)
-        {
-            var user = Arrivals[i].User;
-            var length = lengths[user]++;
-            heldOut.Add(new TestCase(Users[user].UserId, Users[user].Items.AsMemory(0, length), Users[user].Items[length]));
-        }
-
-        return new TimeSplit(train, heldOut, cut == 0 ? 0 : Arrivals[cut - 1].Position);
+        return SplitAt(cut);
     }
 
     /// <summary>
@@ -124,6 +111,34 @@ public sealed record Histories(IReadOnlyList<UserHistory> Users, IReadOnlyList<A
         }
 
         return new LeaveOneOut(train, test);
+    }
+
+    private TimeSplit SplitAt(int cut)
+    {
+        var lengths = new int[Users.Count];
+        for (var i = 0; i < cut; i++)
+        {
+            lengths[Arrivals[i].User]++;
+        }
+
+        var train = new List<UserHistory>(Users.Count);
+        for (var user = 0; user < Users.Count; user++)
+        {
+            if (lengths[user] > 0)
+            {
+                train.Add(Users[user] with { Items = Users[user].Items[..lengths[user]] });
+            }
+        }
+
+        var heldOut = new List<TestCase>(Arrivals.Count - cut);
+        for (var i = cut; i < Arrivals.Count; i++)
+        {
+            var user = Arrivals[i].User;
+            var length = lengths[user]++;
+            heldOut.Add(new TestCase(Users[user].UserId, Users[user].Items.AsMemory(0, length), Users[user].Items[length]));
+        }
+
+        return new TimeSplit(train, heldOut, cut == 0 ? 0 : Arrivals[cut - 1].Position);
     }
 }
 

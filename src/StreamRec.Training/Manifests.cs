@@ -14,6 +14,7 @@ internal static class Manifests
         string codeVersion,
         long trainedAfter,
         long trainedUpTo,
+        HeldOut heldOut,
         IReadOnlyDictionary<string, double> metrics,
         DateTimeOffset created) => new()
         {
@@ -27,6 +28,7 @@ internal static class Manifests
             Config = JsonSerializer.SerializeToElement(new { }),
             TrainedAfter = trainedAfter,
             TrainedUpTo = trainedUpTo,
+            HeldOut = heldOut,
             Files = new Dictionary<string, string>(),
             Golden = [],
             Metrics = metrics,

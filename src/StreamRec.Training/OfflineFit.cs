@@ -6,10 +6,26 @@ namespace StreamRec.Training;
 
 /// <summary>What a command says in place of the recipe's last stage; null leaves the recipe's word.</summary>
 /// <param name="Epochs">Passes over the data at the most, 1 or more.</param>
-/// <param name="Patience">Passes without a better validation NDCG@10 before the stage ends; 0 = run all passes and keep the last weights.</param>
-/// <param name="BatchSize">Histories in one step.</param>
+/// <param name="Patience">Passes without a better validation NDCG@10 before the stage ends, 0 or more; 0 = run all passes and keep the last weights.</param>
+/// <param name="BatchSize">Histories in one step, 1 or more.</param>
 public readonly record struct StageOverride(int? Epochs, int? Patience, int? BatchSize)
 {
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    internal void Check()
+    {
+        Least("epochs", Epochs, 1);
+        Least("patience", Patience, 0);
+        Least("batch", BatchSize, 1);
+
+        static void Least(string name, int? value, int least)
+        {
+            if (value < least)
+            {
+                throw new ArgumentException($"{name} is {value}; it must be {least} or more.");
+            }
+        }
+    }
+
     internal TrainingStage Over(TrainingStage stage) => stage with
     {
         Epochs = Epochs ?? stage.Epochs,
@@ -73,11 +89,20 @@ public sealed class OfflineFit(IModelFamily family, JsonElement recipe, ModelCon
     /// <param name="split">Histories to learn from, and the validation cases; none of these = all passes, last weights, no calibration.</param>
     /// <param name="cancellationToken">Stops between steps; the state directory keeps what was saved last.</param>
     /// <returns>The model with its best weights, calibrated; the caller's.</returns>
+    /// <exception cref="ArgumentException">The recipe or <see cref="Override"/> is out of range.</exception>
+    /// <exception cref="InvalidOperationException">No history has two items: nothing follows anything.</exception>
     public ITrainableModel Run(LeaveOneOut split, CancellationToken cancellationToken)
     {
+        Override.Check();
         var vocabulary = new TrainingVocabulary(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
         var fit = split.Train.Where(user => user.Items.Length >= 2).ToList();
+        if (fit.Count == 0)
+        {
+            throw new InvalidOperationException(
+                $"None of {split.Train.Count} users has two items to learn from besides those that are held out: there is nothing to train on.");
+        }
+
         var temporary = StateDirectory is null ? Directory.CreateTempSubdirectory("streamrec-fit-").FullName : null;
         var model = family.Create(recipe, vocabulary, null, context, seed);
         try

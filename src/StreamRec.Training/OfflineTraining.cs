@@ -27,7 +27,7 @@ public sealed class OfflineTraining(ICheckpoints checkpoints, IModelFamily famil
         using var model = fit.Run(split, cancellationToken);
         var metrics = Evaluator.Evaluate(model, split.Test, null, cancellationToken);
         var draft = Manifests.Draft(
-            family.Name, null, seed, codeVersion, 0, position, new Dictionary<string, double>(metrics.Named("validation.")), time.GetUtcNow());
+            family.Name, null, seed, codeVersion, 0, position, HeldOut.LastTwo, new Dictionary<string, double>(metrics.Named("validation.")), time.GetUtcNow());
         return checkpoints.Publish(
             family.Name, draft, directory => model.Save(directory, Manifests.GoldenHistories(split.Train, TrainingRun.GoldenInputs)));
     }

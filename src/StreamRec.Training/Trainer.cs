@@ -38,12 +38,13 @@ public sealed class FreshInteractions : IInteractionObserver
 /// <param name="Progress">Of the run that is going on, or null.</param>
 /// <param name="Last">The last run's report, or null.</param>
 /// <param name="Runs">Runs that have ended.</param>
-public sealed record TrainerState(TrainingProgress? Progress, TrainingReport? Last, int Runs);
+/// <param name="Failure">Why the newest run failed, or null when it did not.</param>
+public sealed record TrainerState(TrainingProgress? Progress, TrainingReport? Last, int Runs, string? Failure = null);
 
 /// <summary>The training actor: waits until enough is new or enough time has passed, then makes a <see cref="TrainingRun"/>.</summary>
 /// <remarks>
 /// The run has a thread of its own with low priority, so that serving keeps the cores it needs. A failed run changes nothing about
-/// what serves: the supervisor restarts the actor, and the next trigger tries again.
+/// what serves: it is logged and shown, and the next trigger tries again.
 /// </remarks>
 public sealed class Trainer : Actor<TrainerMessage>
 {
@@ -114,11 +115,27 @@ public sealed class Trainer : Actor<TrainerMessage>
         switch (message)
         {
             case TrainerMessage.Tick when IsDue():
-                await RunAsync(cancellationToken);
+                await TryRunAsync(static _ => { }, static _ => { }, cancellationToken);
                 break;
             case TrainerMessage.TrainNow now:
-                now.Reply.Send(await RunAsync(cancellationToken));
+                await TryRunAsync(report => now.Reply.Send(report), failure => now.Reply.Fail(failure), cancellationToken);
                 break;
+        }
+    }
+
+    // The actor keeps nothing of a run, so a failed one leaves nothing behind that a restart would have to clear.
+    private async Task TryRunAsync(Action<TrainingReport> ended, Action<Exception> failed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            ended(await RunAsync(cancellationToken));
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            _runs++;
+            Log.RunFailed(_log, exception, _family.Name);
+            _state(new TrainerState(null, null, _runs, exception.Message));
+            failed(exception);
         }
     }
 

@@ -76,13 +76,13 @@ public sealed class TrainingRun(
         }
 
         // Only a champion of the same family has weights to go on from; any champion is a judge.
-        var parentDirectory = champion?.Family == family.Name ? parent.Directory : null;
+        var from = champion?.Family == family.Name ? new ParentCheckpoint(parent.Directory, parent.Manifest!.Config) : null;
         var vocabulary = new TrainingVocabulary(
             [.. split.Train.SelectMany(user => user.Items).Distinct().Order()], [.. split.Train.Select(user => user.UserId)]);
         var counts = evidence(split.Train);
-        using var model = family.Create(recipe, vocabulary, parentDirectory, new ModelContext(journal.Catalogue, counts), seed);
+        using var model = family.Create(recipe, vocabulary, from, new ModelContext(journal.Catalogue, counts), seed);
         // The earlier stages are behind the parent; a first model begins with them.
-        var stage = parentDirectory is null ? 0 : model.Stages.Count - 1;
+        var stage = from is null ? 0 : model.Stages.Count - 1;
         if (stage > 0)
         {
             model.BeginStage(stage);
@@ -233,7 +233,7 @@ public sealed class TrainingRun(
         }
 
         metrics["heldout"] = split.HeldOut.Count;
-        var draft = Manifests.Draft(family.Name, champion, seed, codeVersion, 0, split.UpTo, metrics, time.GetUtcNow());
+        var draft = Manifests.Draft(family.Name, champion, seed, codeVersion, 0, split.UpTo, HeldOut.Newest, metrics, time.GetUtcNow());
         return checkpoints.Publish(family.Name, draft, directory => model.Save(directory, Manifests.GoldenHistories(split.Train, GoldenInputs)));
     }
 }

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
 using StreamRec.Domain;
-using StreamRec.Models;
+using StreamRec.Models.RecGpt;
 using StreamRec.Torch;
 using StreamRec.Training;
 using StreamRec.Training.Evaluation;

@@ -13,6 +13,10 @@ internal sealed class FakeFamily : IModelFamily
     /// <summary>Every model that was ever loaded, in order.</summary>
     public IReadOnlyList<FakeModel> Loaded => _loaded;
 
+    public void CheckRecipe(JsonElement recipe)
+    {
+    }
+
     public IModel Load(string directory, CheckpointManifest manifest, ModelContext context)
     {
         var content = File.ReadAllText(Path.Combine(directory, "weights.txt"));
@@ -27,7 +31,7 @@ internal sealed class FakeFamily : IModelFamily
     }
 
     public ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed) =>
+        JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed) =>
         throw new NotSupportedException("The fake family does not train.");
 
     public static CheckpointManifest Draft() => new()

@@ -1,3 +1,4 @@
+using StreamRec.Models.RecGpt;
 using StreamRec.Torch;
 
 namespace StreamRec.Models.Tests;

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using StreamRec.Domain;
+using StreamRec.Models.RecGpt;
+using StreamRec.Torch;
 
 namespace StreamRec.Models.Tests;
 
@@ -106,9 +108,8 @@ public sealed class RecGptFamilyTests : IDisposable
     public void A_child_keeps_its_parents_rows_and_gains_new_ones()
     {
         using var parent = Train(200);
-        Save(parent);
         using var child = _family.Create(
-            Recipe, new TrainingVocabulary([22, 3, 24], ["user-5", "newcomer"]), _directory, new ModelContext(_catalogue, NoEvidence.Instance), seed: 9);
+            Recipe, new TrainingVocabulary([22, 3, 24], ["user-5", "newcomer"]), Parent(parent), new ModelContext(_catalogue, NoEvidence.Instance), seed: 9);
 
         Assert.Equal(Ask(parent, "user-5", [1, 2, 3])[0], Ask(child, "user-5", [1, 2, 3])[0]);
         Assert.Contains(child.Recommend([new ModelQuery("newcomer", new[] { 22 }, default, 30)])[0], item => item.Item == 24);
@@ -118,9 +119,8 @@ public sealed class RecGptFamilyTests : IDisposable
     public void A_user_that_the_journal_has_no_more_is_in_no_child()
     {
         using var parent = Train(50);
-        Save(parent);
         using var child = _family.Create(
-            Recipe, new TrainingVocabulary([1], ["user-7", "user-3"]), _directory, new ModelContext(_catalogue, NoEvidence.Instance), seed: 9);
+            Recipe, new TrainingVocabulary([1], ["user-7", "user-3"]), Parent(parent), new ModelContext(_catalogue, NoEvidence.Instance), seed: 9);
 
         Assert.Equal(Ask(parent, "user-3", [1, 2, 3]), Ask(child, "user-3", [1, 2, 3]));
         // user-5 was forgotten: the child answers as for anybody unknown.
@@ -129,17 +129,60 @@ public sealed class RecGptFamilyTests : IDisposable
         Assert.DoesNotContain("user-5", File.ReadAllText(Path.Combine(_directory, "users.tsv")), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_parent_of_another_shape_is_refused_by_name()
+    [Theory]
+    [InlineData("""{"hidden":32,"layers":1,"maxLength":6}""", "the shape [21, 32], the parent has [21, 16]")]
+    [InlineData("""{"hidden":16,"layers":1,"heads":2,"feedForward":32,"maxLength":9}""", "position_embeddings.weight the shape [9, 16], the parent has [6, 16]")]
+    [InlineData("""{"hidden":16,"layers":1,"heads":4,"feedForward":32,"maxLength":6}""", "model.heads 4, the parent 2")]
+    [InlineData("""{"hidden":16,"layers":1,"heads":2,"feedForward":32,"maxLength":6,"attention":"causal-flow"}""", "model.attention CausalFlow, the parent Softmax")]
+    public void A_parent_of_another_shape_or_meaning_is_refused_by_name(string model, string reason)
     {
         using var parent = Train(1);
-        Save(parent);
-        var wider = JsonSerializer.Deserialize<JsonElement>("""{"model":{"hidden":32,"layers":1,"maxLength":6}}""");
+        var from = Parent(parent);
+        var other = JsonSerializer.Deserialize<JsonElement>($$"""{"model":{{model}}}""");
 
-        var refused = Assert.Throws<ArgumentException>(() => _family.Create(wider, new TrainingVocabulary([1], []), _directory, new ModelContext(_catalogue, NoEvidence.Instance), 1));
+        var refused = Assert.Throws<ArgumentException>(() => _family.Create(other, new TrainingVocabulary([1], []), from, new ModelContext(_catalogue, NoEvidence.Instance), 1));
 
-        Assert.Contains("the shape [21, 32], the parent has [21, 16]", refused.Message, StringComparison.Ordinal);
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
         Assert.Contains("use the parent's recipe", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"hidden\":16", "\"hidden\":4096", "item_embeddings.weight is [21, 16]; expected [21, 4096]")]
+    [InlineData("\"feedForward\":32", "\"feedForward\":16384", "ffn.linear1.weight is [32, 16]; expected [16384, 16]")]
+    [InlineData("\"layers\":1", "\"layers\":64", "layers.63.ffn.linear1.weight is missing")]
+    [InlineData("\"members\":1", "\"members\":8", "members.0.item_embeddings.weight is missing")]
+    [InlineData("\"maxLength\":6", "\"maxLength\":4096", "position_embeddings.weight is [6, 16]; expected [4096, 16]")]
+    public void Shapes_that_the_file_does_not_have_are_refused_before_they_take_memory(string saved, string claimed, string reason)
+    {
+        using var trained = Train(1);
+        var manifest = Save(trained);
+        var config = manifest.Config.GetRawText();
+        Assert.Contains(saved, config, StringComparison.Ordinal);
+        var lying = manifest with { Config = JsonSerializer.Deserialize<JsonElement>(config.Replace(saved, claimed, StringComparison.Ordinal)) };
+
+        var refused = Assert.Throws<CheckpointRejectedException>(() => _family.Load(_directory, lying, new ModelContext(_catalogue, NoEvidence.Instance)));
+
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Weights_that_are_finite_and_overflow_are_refused_and_not_served()
+    {
+        using var trained = Train(1);
+        var manifest = Save(trained);
+        var weights = Path.Combine(_directory, RecGptFamily.WeightsFile);
+        using (TensorScope.Enter())
+        {
+            List<(string Name, Tensor Tensor)> tensors;
+            using (var file = SafeTensorsFile.Open(weights))
+            {
+                tensors = [.. file.Names.Select(name => (name, name == "item_embeddings.weight" ? Tensor.Full([21, 16], 1e38f) : file.Read(name)))];
+            }
+
+            SafeTensorsFile.Write(weights, tensors);
+        }
+
+        Assert.Throws<CheckpointRejectedException>(() => _family.Load(_directory, manifest, new ModelContext(_catalogue, NoEvidence.Instance)));
     }
 
     [Theory]
@@ -157,6 +200,14 @@ public sealed class RecGptFamilyTests : IDisposable
     [InlineData("""{"recall":{"n":6}}""", "recall.n is 6; it must be in [0, 5].")]
     [InlineData("""{"stages":[{"loss":"hinge"}]}""", "cannot be read")]
     [InlineData("""{"modell":{}}""", "modell")]
+    [InlineData("""{"model":null}""", "cannot be read")]
+    [InlineData("""{"evidence":null}""", "cannot be read")]
+    [InlineData("""{"recall":null}""", "cannot be read")]
+    [InlineData("""{"stages":null}""", "cannot be read")]
+    [InlineData("""{"stages":[null]}""", "an element of stages is null")]
+    [InlineData("""{"stages":[{"prompts":null}]}""", "cannot be read")]
+    [InlineData("""{"model":{"legacy":null}}""", "cannot be read")]
+    [InlineData("""{"stages":[{"name":"a"},{"name":"a"}]}""", "Two stages have the name 'a'")]
     public void A_recipe_with_a_fault_is_refused_by_key(string recipe, string reason)
     {
         var refused = Assert.Throws<ArgumentException>(() => _family.Create(
@@ -170,7 +221,7 @@ public sealed class RecGptFamilyTests : IDisposable
     [InlineData("truncated", "model.safetensors")]
     [InlineData("missing weights", "model.safetensors is missing")]
     [InlineData("vocabulary row", "line 3 is not '3<tab>id'")]
-    [InlineData("vocabulary size", "item_embeddings.weight is Float32 [21, 16]; expected Float32 [20, 16]")]
+    [InlineData("vocabulary size", "item_embeddings.weight is [21, 16]; expected [20, 16]")]
     [InlineData("golden", "does not reproduce")]
     [InlineData("no golden", "no golden inputs")]
     [InlineData("config", "model.layers is 0")]
@@ -233,6 +284,8 @@ public sealed class RecGptFamilyTests : IDisposable
 
         return model;
     }
+
+    private ParentCheckpoint Parent(ITrainableModel model) => new(_directory, Save(model).Config);
 
     private CheckpointManifest Save(ITrainableModel model) => model.Save(_directory, "recgpt", _histories[0], _histories[7]);
 

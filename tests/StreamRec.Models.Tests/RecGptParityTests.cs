@@ -1,6 +1,7 @@
 using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Models.Checkpoints;
+using StreamRec.Models.RecGpt;
 using StreamRec.Torch;
 
 namespace StreamRec.Models.Tests;
@@ -21,7 +22,7 @@ public sealed class RecGptParityTests
     {
         using var scope = TensorScope.Enter();
         using var random = TorchRandom.Enter(1);
-        using var network = new RecGpt(
+        using var network = new RecGptNetwork(
             new RecGptConfig { Hidden = 24, Layers = 2, Heads = 2, FeedForward = 40, MaxLength = 12, PreNorm = preNorm, UserEmbedding = users }, 122, 11);
         network.Train(false);
         TrainingWindow[] windows =
@@ -400,9 +401,9 @@ public sealed class RecGptParityTests
         }
         else
         {
-            var loss = BinaryCrossEntropyLoss.Loss(hidden, targets[predicted], fixture[$"{prompts}.target_neg"][predicted], network.ItemTable);
-            loss.Backward();
-            value = loss.Item<float>();
+            value = TableLoss.BinaryCrossEntropy(
+                hidden, network.ItemTable, targets[predicted], fixture[$"{prompts}.target_neg"][predicted], out var gradient);
+            hidden.Backward(gradient);
         }
 
         network.FreezePadding();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StreamRec.Models.RecGpt;
 using StreamRec.Torch;
 
 namespace StreamRec.Models.Tests;
@@ -29,7 +30,7 @@ internal sealed class RecGptReference : IDisposable
 
     public RecGptEnsemble Ensemble { get; }
 
-    public RecGpt Network => Ensemble.Members[0];
+    public RecGptNetwork Network => Ensemble.Members[0];
 
     public JsonElement Json { get; }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StreamRec.Domain;
+using StreamRec.Models.RecGpt;
 
 namespace StreamRec.Models.Tests;
 

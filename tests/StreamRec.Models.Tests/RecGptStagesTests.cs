@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StreamRec.Domain;
+using StreamRec.Models.RecGpt;
 using StreamRec.Torch;
 
 namespace StreamRec.Models.Tests;
@@ -82,7 +83,7 @@ public sealed class RecGptStagesTests : IDisposable
         using var loaded = _family.Load(_directory, manifest, Context());
         Assert.Equal(Numbers(parent, "user-3", [1, 2, 3]), Numbers(loaded, "user-3", [1, 2, 3]));
 
-        using var child = Create(TwoStages, model, new TrainingVocabulary([22, 3, 24], ["user-3", "newcomer"]), _directory);
+        using var child = Create(TwoStages, model, new TrainingVocabulary([22, 3, 24], ["user-3", "newcomer"]), manifest);
         Assert.Equal(Ask(parent, "user-3", [1, 2, 3])[0].Score, Ask(child, "user-3", [1, 2, 3]).Single(i => i.Item == Ask(parent, "user-3", [1, 2, 3])[0].Item).Score, 1e-4f);
         Assert.Contains(Ask(child, "newcomer", [22], 30), item => item.Item == 24);
         Train(child, 1);
@@ -92,10 +93,10 @@ public sealed class RecGptStagesTests : IDisposable
     public void A_parent_without_the_recipe_s_head_is_refused_by_name()
     {
         using var parent = Create(TwoStages);
-        Save(parent);
+        var manifest = Save(parent);
 
         var refused = Assert.Throws<ArgumentException>(
-            () => Create(TwoStages, """{"tiedHead":false}""", new TrainingVocabulary([1], []), _directory));
+            () => Create(TwoStages, """{"tiedHead":false}""", new TrainingVocabulary([1], []), manifest));
 
         Assert.Contains("Only one of the recipe and the parent has output_layer.", refused.Message, StringComparison.Ordinal);
     }
@@ -201,7 +202,7 @@ public sealed class RecGptStagesTests : IDisposable
     public void What_was_shown_and_not_taken_becomes_a_prompt_before_what_the_model_makes_up()
     {
         using var random = TorchRandom.Enter(1);
-        using var network = new RecGpt(Small, itemRows: 21, userRows: 2);
+        using var network = new RecGptNetwork(Small, itemRows: 21, userRows: 2);
         network.Train(false);
         var window = new TrainingWindow(1, [3, 4, 5], [4, 5, 6], null, [[], [11, 12], []]);
 
@@ -217,7 +218,7 @@ public sealed class RecGptStagesTests : IDisposable
     public void Prompts_for_a_batch_are_those_for_each_window_alone()
     {
         using var random = TorchRandom.Enter(1);
-        using var network = new RecGpt(Small, itemRows: 21, userRows: 2);
+        using var network = new RecGptNetwork(Small, itemRows: 21, userRows: 2);
         network.Train(false);
         TrainingWindow[] windows = [.. Enumerable.Range(1, 6).Select(n => new TrainingWindow(
             n % 2, [.. Enumerable.Range(n, n)], [.. Enumerable.Range(n + 1, n)]))];
@@ -293,7 +294,7 @@ public sealed class RecGptStagesTests : IDisposable
 
     private static RecGptConfig Small => new() { Hidden = 16, Layers = 1, FeedForward = 32, MaxLength = 8, Dropout = 0 };
 
-    private ITrainableModel Create(string keys, string model = "{}", TrainingVocabulary? vocabulary = null, string? parent = null)
+    private ITrainableModel Create(string keys, string model = "{}", TrainingVocabulary? vocabulary = null, CheckpointManifest? parent = null)
     {
         var merged = new Dictionary<string, JsonElement>(JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(
             """{"hidden":16,"layers":1,"heads":2,"feedForward":32,"maxLength":8,"dropout":0}""")!);
@@ -304,7 +305,8 @@ public sealed class RecGptStagesTests : IDisposable
 
         var recipe = JsonSerializer.Deserialize<JsonElement>($$"""{"model":{{JsonSerializer.Serialize(merged)}},{{keys}}}""");
         return _family.Create(
-            recipe, vocabulary ?? new TrainingVocabulary([.. Enumerable.Range(0, 20)], [.. _histories.Select(h => h.UserId)]), parent, Context(), seed: 3);
+            recipe, vocabulary ?? new TrainingVocabulary([.. Enumerable.Range(0, 20)], [.. _histories.Select(h => h.UserId)]),
+            parent is null ? null : new ParentCheckpoint(_directory, parent.Config), Context(), seed: 3);
     }
 
     private ModelContext Context() => new(_catalogue, NoEvidence.Instance);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using StreamRec.Domain;
+using StreamRec.Models.RecGpt;
 
 namespace StreamRec.Server.Tests;
 
@@ -78,7 +79,7 @@ public sealed class SettingsFileTests
     public void The_recipe_file_has_every_key_with_its_default_and_no_other()
     {
         using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt.json")), WithComments);
-        var defaults = JsonSerializer.SerializeToElement(new Models.RecGptRecipe(), AsInRecipes);
+        var defaults = JsonSerializer.SerializeToElement(new RecGptRecipe(), AsInRecipes);
 
         Assert.Equal(Flatten(defaults), Flatten(document.RootElement));
     }

@@ -245,9 +245,13 @@ public sealed class ExperimentTests : IDisposable
 
         public string Name => "staged";
 
+        public void CheckRecipe(JsonElement recipe)
+        {
+        }
+
         public IModel Load(string directory, CheckpointManifest manifest, ModelContext context) => throw new NotSupportedException();
 
-        public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed)
+        public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed)
         {
             (Created, Recipe, Histories, Calibrated) = (Created + 1, recipe, [], false);
             return new Staged(this, recipe);

@@ -126,16 +126,20 @@ internal sealed class StepFamily : IModelFamily
 
     public string Name => "step";
 
+    public void CheckRecipe(JsonElement recipe)
+    {
+    }
+
     public IModel Load(string directory, CheckpointManifest manifest, ModelContext context) => throw new NotSupportedException();
 
-    public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed)
+    public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed)
     {
         if (Failure is not null)
         {
             throw Failure;
         }
 
-        (ParentDirectory, Vocabulary, Evidence) = (parentDirectory, vocabulary, context.Evidence);
+        (ParentDirectory, Vocabulary, Evidence) = (parent?.Directory, vocabulary, context.Evidence);
         return new Trained(this);
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StreamRec.Actors.Tests;
 using StreamRec.Domain;
 
 namespace StreamRec.Training.Tests;
@@ -79,6 +80,59 @@ public sealed class OfflineFitTests : IDisposable
         Assert.Equal(9, Passes().Length);
     }
 
+    [Theory]
+    [InlineData(3)]
+    [InlineData(14)]
+    [InlineData(31)]
+    public void A_run_that_is_killed_within_a_pass_goes_on_from_the_last_minute(int killAfter)
+    {
+        _family.BestAfter = [3, 2];
+        var whole = (CurveModel)Fit().Run(_split, CancellationToken.None);
+        var losses = _reports.Select(report => (report.Stage, report.Epoch, report.Loss)).ToList();
+        _reports.Clear();
+        var time = new FakeTimeProvider();
+        var steps = 0;
+        // Two steps take a minute, so that a state is saved within each pass of four.
+        _family.Stepped = _ =>
+        {
+            time.Advance(TimeSpan.FromSeconds(31));
+            if (++steps == killAfter)
+            {
+                throw new TimeoutException("killed");
+            }
+        };
+        Assert.Throws<TimeoutException>(() => Fit(state: _directory, time: time).Run(_split, CancellationToken.None));
+        _family.Stepped = _ => steps++;
+
+        var resumed = (CurveModel)Fit(state: _directory, time: time).Run(_split, CancellationToken.None);
+
+        Assert.Equal((whole.Digest, whole.Stage, whole.Epoch), (resumed.Digest, resumed.Stage, resumed.Epoch));
+        Assert.Equal(losses, _reports.Select(report => (report.Stage, report.Epoch, report.Loss)));
+        // 36 steps in all; none was made twice but those since the last saved minute.
+        Assert.InRange(steps, 36, 36 + 2);
+    }
+
+    [Theory]
+    [InlineData(0, null, null, "epochs is 0; it must be 1 or more")]
+    [InlineData(null, -1, null, "patience is -1; it must be 0 or more")]
+    [InlineData(null, null, 0, "batch is 0; it must be 1 or more")]
+    public void What_a_command_says_is_checked(int? epochs, int? patience, int? batch, string reason)
+    {
+        var refused = Assert.Throws<ArgumentException>(() => Fit(new StageOverride(epochs, patience, batch)).Run(_split, CancellationToken.None));
+
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Histories_of_one_item_teach_nothing_and_are_refused()
+    {
+        var split = _split with { Train = [new UserHistory("u", [1])] };
+
+        Assert.Contains(
+            "None of 1 users has two items",
+            Assert.Throws<InvalidOperationException>(() => Fit().Run(split, CancellationToken.None)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_state_of_another_run_is_not_taken()
     {
@@ -107,8 +161,8 @@ public sealed class OfflineFitTests : IDisposable
 
     private static ModelContext Context => new(new Catalogue(), NoEvidence.Instance);
 
-    private OfflineFit Fit(StageOverride over = default, string? state = null) =>
-        new(_family, default, Context, seed: 7, TimeProvider.System) { Override = over, StateDirectory = state, Report = _reports.Add };
+    private OfflineFit Fit(StageOverride over = default, string? state = null, TimeProvider? time = null) =>
+        new(_family, default, Context, seed: 7, time ?? TimeProvider.System) { Override = over, StateDirectory = state, Report = _reports.Add };
 
     private string[] Passes() => [.. _reports.Select(report => $"{report.Stage} {report.Epoch}")];
 
@@ -121,9 +175,13 @@ public sealed class OfflineFitTests : IDisposable
 
         public string Name => "curve";
 
+        public void CheckRecipe(JsonElement recipe)
+        {
+        }
+
         public IModel Load(string directory, CheckpointManifest manifest, ModelContext context) => throw new NotSupportedException();
 
-        public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed) =>
+        public ITrainableModel Create(JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed) =>
             new CurveModel(this);
     }
 
@@ -153,7 +211,7 @@ public sealed class OfflineFitTests : IDisposable
             _steps++;
             Digest = batch.Aggregate(Digest, (digest, history) => unchecked((digest * 31) + int.Parse(history.UserId[1..], System.Globalization.CultureInfo.InvariantCulture)));
             family.Stepped?.Invoke((Stage * 20) + _steps);
-            return 1;
+            return Digest % 7;
         }
 
         // The right answer slips down the list with the distance from the best pass.

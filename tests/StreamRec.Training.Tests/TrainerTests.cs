@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
 using StreamRec.Actors;
 using StreamRec.Actors.Tests;
@@ -14,7 +15,7 @@ public sealed class TrainerTests : IAsyncDisposable
     private readonly FakeTimeProvider _time = new();
     private readonly ActorSystem _actors;
     private readonly List<Exception> _escalated = [];
-    private readonly TaskCompletionSource<TrainerState> _report = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<TrainerState> _ended = Channel.CreateUnbounded<TrainerState>();
 
     public TrainerTests()
     {
@@ -33,25 +34,36 @@ public sealed class TrainerTests : IAsyncDisposable
     [Fact]
     public async Task A_run_starts_when_enough_interactions_are_new()
     {
-        await SpawnAsync(new TrainingOptions { EveryInteractions = 100, MaxEpochs = 1 });
+        var trainer = await SpawnAsync(new TrainingOptions { EveryInteractions = 100, MaxEpochs = 1 });
         Arrive(99);
         _time.Advance(TimeSpan.FromSeconds(1));
-        Arrive(1);
+        // Asked behind the tick, so answered after it: this run is the first.
+        Assert.True((await AskAsync(trainer)).Activated);
+        Assert.Equal(1, (await EndedAsync()).Runs);
+
+        Arrive(100);
         _time.Advance(TimeSpan.FromSeconds(1));
 
-        Assert.True((await ReportAsync()).Last!.Activated);
+        Assert.Equal(2, (await EndedAsync()).Runs);
     }
 
     [Fact]
     public async Task A_run_starts_when_enough_time_has_passed_and_something_is_new()
     {
-        await SpawnAsync(new TrainingOptions { Every = TimeSpan.FromMinutes(10), MinInteractions = 10, MaxEpochs = 1 });
+        var trainer = await SpawnAsync(new TrainingOptions { Every = TimeSpan.FromMinutes(10), MinInteractions = 10, MaxEpochs = 1 });
         _time.Advance(TimeSpan.FromMinutes(11));
-        Assert.Empty(_checkpoints.Published);
-        Arrive(10);
-        _time.Advance(TimeSpan.FromSeconds(1));
+        await AskAsync(trainer);
+        Assert.Equal(1, (await EndedAsync()).Runs);
 
-        Assert.True((await ReportAsync()).Last!.Activated);
+        Arrive(10);
+        _time.Advance(TimeSpan.FromMinutes(9));
+        await AskAsync(trainer);
+        Assert.Equal(2, (await EndedAsync()).Runs);
+
+        Arrive(10);
+        _time.Advance(TimeSpan.FromMinutes(10));
+
+        Assert.Equal(3, (await EndedAsync()).Runs);
     }
 
     [Fact]
@@ -72,12 +84,28 @@ public sealed class TrainerTests : IAsyncDisposable
         _family.Failure = new ModelFailedException("out of memory");
         await Assert.ThrowsAsync<ModelFailedException>(() => AskAsync(trainer));
 
+        Assert.Equal(("out of memory", 1), (await EndedAsync()) is var failed ? (failed.Failure, failed.Runs) : default);
+
         _family.Failure = null;
-        await _time.WaitForTimerAsync(Supervision.Restarting.MinBackoff);
-        var next = AskAsync(trainer);
+        Assert.True((await AskAsync(trainer)).Activated);
+        Assert.Equal((null, 2), (await EndedAsync()) is var next ? (next.Failure, next.Runs) : default);
+        Assert.Empty(_escalated);
+    }
+
+    [Fact]
+    public async Task A_failed_run_that_nobody_asked_for_is_shown_and_the_next_trigger_tries_again()
+    {
+        await SpawnAsync(new TrainingOptions { EveryInteractions = 10, MaxEpochs = 1 });
+        _family.Failure = new ModelFailedException("out of memory");
+        Arrive(10);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("out of memory", (await EndedAsync()).Failure);
+
+        _family.Failure = null;
+        Arrive(10);
         _time.Advance(TimeSpan.FromSeconds(1));
 
-        Assert.True((await next).Activated);
+        Assert.True((await EndedAsync()).Last!.Activated);
         Assert.Empty(_escalated);
     }
 
@@ -115,13 +143,15 @@ public sealed class TrainerTests : IAsyncDisposable
 
     private void Report(TrainerState state)
     {
-        if (state.Last is not null)
+        if (state.Progress is null)
         {
-            _report.TrySetResult(state);
+            _ended.Writer.TryWrite(state);
         }
     }
 
-    private Task<TrainerState> ReportAsync() => _report.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    /// <summary>The state after the next run that ended, well or not.</summary>
+    private Task<TrainerState> EndedAsync() =>
+        _ended.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
 
     private void Arrive(int count)
     {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using StreamRec.Cli.Drawing;
+using StreamRec.Domain;
 using StreamRec.Inference;
 using StreamRec.Server;
 using StreamRec.Torch;
@@ -94,6 +95,13 @@ internal static class CompareCommand
     private static (IReadOnlyList<byte>[] Ranks, Breakdown Breakdown, IReadOnlyList<LineChart> Curves) OfResults(string[] names)
     {
         var (a, b) = (ReadVariant(names[0]), ReadVariant(names[1]));
+        if (a.Result.Protocol != b.Result.Protocol)
+        {
+            throw new ArgumentException(
+                $"{names[0]} is of the {a.Result.Protocol.ToString().ToLowerInvariant()} protocol and {names[1]} of the {b.Result.Protocol.ToString().ToLowerInvariant()}: "
+                + "one was fitted on more than the other; only the same protocol can be compared.");
+        }
+
         return a.Result.DataHash == b.Result.DataHash
             ? ([a.Variant.Ranks, b.Variant.Ranks], a.Result.Cases, Curves(names, [a.Result, b.Result]))
             : throw new ArgumentException($"{names[0]} was tested on {a.Result.Data} and {names[1]} on {b.Result.Data}, or on another version of it; only the same data can be compared.");
@@ -106,11 +114,14 @@ internal static class CompareCommand
         using var logs = Settings.Logs(result);
         TorchRuntime.SetThreads(1);
         await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
-        var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(heldOut: 2, target: 1);
+        ModelVersion[] versions = [.. names.Select(ModelRegistry.Parse)];
+        var cases = JournalCases.Of(
+            await Histories.ReadAsync(data.Journal, null, cancellationToken), [.. versions.Select(data.Registry.ReadManifest)], Protocol.Strict);
+        Console.Error.WriteLine($"{cases.Split.Test.Count:N0} cases, {cases.Protocol}.");
+        var split = cases.Split;
         var ranks = new List<IReadOnlyList<byte>>();
-        foreach (var name in names)
+        foreach (var (name, version) in names.Zip(versions))
         {
-            var version = ModelRegistry.Parse(name);
             var evidence = Pipeline.CountTransitions(data.Registry.ReadManifest(version).Config, data.Journal.Catalogue)(split.Train);
             using var model = data.Models.Load(version, evidence);
             ranks.Add((await Judged.OfAsync(name, model, split, data.Journal.Catalogue.Count, masked: true, cancellationToken)).Metrics.Ranks);

@@ -92,6 +92,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
     {
         var trainer = training.Progress is { } p
             ? string.Create(CultureInfo.InvariantCulture, $"training, epoch {p.Epoch}, {p.Share:P0}, loss {p.Loss:F3}")
+            : training.Failure is { } failure ? $"the last run failed: {failure}"
             : training.Last is { } last ? $"last run {(last.Activated ? "accepted" : "rejected")}: {last.Reason}" : "waiting for interactions";
         List<string> lines =
         [

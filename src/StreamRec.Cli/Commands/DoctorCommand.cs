@@ -85,7 +85,7 @@ internal static class DoctorCommand
     private static string Champion(StreamRecOptions options, ILoggerFactory logs)
     {
         var registry = new ModelRegistry(options.ModelsDirectory, logs.CreateLogger<ModelRegistry>());
-        using var models = new ModelControl(registry, Pipeline.Families, new ModelContext(new Catalogue(), NoEvidence.Instance), logs.CreateLogger<ModelControl>());
+        using var models = new ModelControl(registry, Pipeline.Families, Pipeline.ContextAtRest(options, new Catalogue()), logs.CreateLogger<ModelControl>());
         if (models.Champion is not { } champion)
         {
             return "none yet: lists come from transitions and popularity until the first training";

@@ -16,11 +16,11 @@ internal static class EvaluateCommand
     public static Command Create()
     {
         var model = new Argument<string?>("model") { Description = "Version, for example recgpt@3 (default: the champion, else the newest).", Arity = ArgumentArity.ZeroOrOne };
-        var protocol = new Option<Protocol>("--protocol") { Description = "What baselines are fitted on: strict = all but the last two items, as models of 'train'; online = all but the last." };
+        var protocol = new Option<Protocol>("--protocol") { Description = "For models of 'train', what baselines are fitted on: strict = all but the last two items, as the model; online = all but the last. Models of a server are asked for what is newer than their training." };
         var unmasked = new Option<bool>("--unmasked") { Description = "Leave items of the history in the lists: for people who come back to the same items." };
         var breakdown = new Option<bool>("--breakdown") { Description = "NDCG@10 by length of the history and by popularity of the target, too." };
         var svg = new Option<string?>("--svg") { Description = "Also draw the figures into this SVG file." };
-        var command = new Command("evaluate", "Rank each user's last item against the whole catalogue, beside the baselines; or run a table of experiments.")
+        var command = new Command("evaluate", "Rank what a model was not trained on against the whole catalogue, beside the baselines; or run a table of experiments.")
         {
             model, protocol, unmasked, breakdown, svg,
         };
@@ -40,10 +40,11 @@ internal static class EvaluateCommand
                 ? ModelRegistry.Parse(name)
                 : data.Models.Champion ?? Newest(data.Registry)
                     ?? throw new InvalidOperationException("There is no checkpoint to evaluate; make one with 'streamrec train'.");
-            var strict = result.GetValue(protocol) == Protocol.Strict;
             var masked = !result.GetValue(unmasked);
-            var split = (await Histories.ReadAsync(data.Journal, null, cancellationToken)).SplitLast(strict ? 2 : 1, target: 1);
-            var evidence = Pipeline.CountTransitions(data.Registry.ReadManifest(version).Config, data.Journal.Catalogue)(split.Train);
+            var manifest = data.Registry.ReadManifest(version);
+            var cases = JournalCases.Of(await Histories.ReadAsync(data.Journal, null, cancellationToken), [manifest], result.GetValue(protocol));
+            var split = cases.Split;
+            var evidence = Pipeline.CountTransitions(manifest.Config, data.Journal.Catalogue)(split.Train);
             using var loaded = data.Models.Load(version, evidence);
             var models = new List<Judged> { await Judged.OfAsync(version.ToString(), loaded, split, data.Journal.Catalogue.Count, masked, cancellationToken) };
             foreach (var baseline in Baselines.Of(split.Train, data.Journal.Catalogue))
@@ -52,11 +53,12 @@ internal static class EvaluateCommand
             }
 
             var groups = result.GetValue(breakdown) ? Breakdown.Of(split.Train, split.Test) : null;
-            var conditions = $"{models[0].Metrics.Cases:N0} users, {(strict ? "strict" : "online")} protocol, full ranking, items of the history {(masked ? "masked" : "not masked")}." +
-                (Evaluator.PlacesOf(loaded) is var places && places < RankingMetrics.Depth ? $" {version} has two recall steps and was asked for lists of {places}: figures beyond are those at {places}." : "");
+            var places = models[0].Metrics.Places;
+            var conditions = $"{models[0].Metrics.Cases:N0} cases, {cases.Protocol}, full ranking, items of the history {(masked ? "masked" : "not masked")}." +
+                (places < RankingMetrics.Depth ? $" {version} has two recall steps and was asked for lists of {places}." : "");
             if (Settings.AsJson(result))
             {
-                WriteJson(version, models, groups, strict, masked, places);
+                WriteJson(version, models, groups, cases.Protocol, masked);
             }
             else
             {
@@ -84,14 +86,13 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static void WriteJson(ModelVersion version, List<Judged> models, Breakdown? groups, bool strict, bool masked, int places) => Output.WriteJson(new
+    private static void WriteJson(ModelVersion version, List<Judged> models, Breakdown? groups, string protocol, bool masked) => Output.WriteJson(new
     {
         Model = version.ToString(),
         models[0].Metrics.Cases,
-        Protocol = strict ? "strict" : "online",
+        Protocol = protocol,
         Masked = masked,
-        // Of the model's lists; figures beyond are those at this length.
-        Places = places,
+        models[0].Metrics.Places,
         Metrics = models[0].Named,
         models[0].Intervals,
         Popularity = models[1].Named,

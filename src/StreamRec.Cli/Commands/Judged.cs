@@ -12,8 +12,7 @@ namespace StreamRec.Cli.Commands;
 internal sealed record Judged(string Name, RankingMetrics Metrics, Exposure Exposure)
 {
     /// <summary>95 % intervals over users, by figure.</summary>
-    public IReadOnlyDictionary<string, Interval> Intervals { get; } =
-        RankingFigure.All.Zip(Bootstrap.Intervals(Metrics.Ranks, RankingFigure.All)).ToDictionary(pair => pair.First.Name, pair => pair.Second);
+    public IReadOnlyDictionary<string, Interval> Intervals { get; } = IntervalsOf(Metrics);
 
     /// <summary>All figures by name.</summary>
     public Dictionary<string, double> Named => new([.. Metrics.Named(), .. Exposure.Named()]);
@@ -39,9 +38,11 @@ internal sealed record Judged(string Name, RankingMetrics Metrics, Exposure Expo
     /// <summary>Figures of all models as a table, with intervals of the two that models are judged by.</summary>
     public static void WriteTable(IReadOnlyList<Judged> models)
     {
+        // Lists of two recall steps are shorter than those of the baselines: what one does not have stays empty.
+        string[] columns = [.. models.MaxBy(model => model.Named.Count)!.Named.Keys];
         Output.WriteTable(
-            ["", .. models[0].Named.Keys.Select(name => name.ToUpperInvariant())],
-            models.Select(model => (IReadOnlyList<string>)[model.Name, .. model.Named.Values.Select(Text)]));
+            ["", .. columns.Select(name => name.ToUpperInvariant())],
+            models.Select(model => (IReadOnlyList<string>)[model.Name, .. columns.Select(name => model.Named.TryGetValue(name, out var value) ? Text(value) : "")]));
         Output.WriteTable(
             ["95 % over users", RankingFigure.Hit10.Name.ToUpperInvariant(), RankingFigure.Ndcg10.Name.ToUpperInvariant()],
             models.Select(model => (IReadOnlyList<string>)[model.Name, Between(model, RankingFigure.Hit10), Between(model, RankingFigure.Ndcg10)]));
@@ -53,7 +54,8 @@ internal sealed record Judged(string Name, RankingMetrics Metrics, Exposure Expo
     /// <summary>The figures that models are judged by, as bars.</summary>
     public static BarChart Bars(string title, IReadOnlyList<Judged> models)
     {
-        RankingFigure[] figures = [.. RankingFigure.All.Where(figure => figure.Gain != RankingGain.ReciprocalRank)];
+        var places = models.Min(model => model.Metrics.Places);
+        RankingFigure[] figures = [.. RankingFigure.All.Where(figure => figure.Gain != RankingGain.ReciprocalRank && figure.K <= places)];
         return new BarChart(title, "share of users, or mean gain", [.. figures.Select(figure => figure.Name.ToUpperInvariant())],
             [.. models.Select(model => new BarSeries(
                 model.Name, [.. figures.Select(figure => new Bar(model.Metrics.Value(figure), model.Intervals[figure.Name]))]))]);
@@ -71,6 +73,12 @@ internal sealed record Judged(string Name, RankingMetrics Metrics, Exposure Expo
         new(title, "mean gain", [.. split(models[0].Ranks).Select(group => $"{group.Name} (n = {group.Metrics.Cases.ToString("N0", CultureInfo.InvariantCulture)})")],
             [.. models.Select(model => new BarSeries(model.Name, [.. split(model.Ranks).Select(group => new Bar(
                 group.Metrics.Ndcg(10), Bootstrap.Intervals(group.Metrics.Ranks, [RankingFigure.Ndcg10])[0]))]))]);
+
+    private static Dictionary<string, Interval> IntervalsOf(RankingMetrics metrics)
+    {
+        RankingFigure[] figures = [.. RankingFigure.All.Where(figure => figure.K <= metrics.Places)];
+        return figures.Zip(Bootstrap.Intervals(metrics.Ranks, figures)).ToDictionary(pair => pair.First.Name, pair => pair.Second);
+    }
 
     private static string Text(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
 

@@ -97,7 +97,7 @@ internal static class ModelsCommand
             var version = ModelRegistry.Parse(result.GetValue(model)!);
             // Verification needs no journal: a catalogue of its own is enough, since golden inputs name items by id.
             var registry = new ModelRegistry(options.ModelsDirectory, logs.CreateLogger<ModelRegistry>());
-            using var models = new ModelControl(registry, Server.Pipeline.Families, new ModelContext(new Catalogue(), NoEvidence.Instance), logs.CreateLogger<ModelControl>());
+            using var models = new ModelControl(registry, Server.Pipeline.Families, Server.Pipeline.ContextAtRest(options, new Catalogue()), logs.CreateLogger<ModelControl>());
             var manifest = await Task.Run(() => models.Verify(version), cancellationToken);
             if (Settings.AsJson(result))
             {

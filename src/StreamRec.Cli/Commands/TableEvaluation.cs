@@ -6,7 +6,6 @@ using StreamRec.Domain;
 using StreamRec.Models.Transitions;
 using StreamRec.Server;
 using StreamRec.Torch;
-using StreamRec.Training;
 using StreamRec.Training.Evaluation;
 using StreamRec.Training.Experiments;
 
@@ -166,7 +165,7 @@ internal static class TableEvaluation
                     () => new ExperimentRunner(results, Evidence, Pipeline.CodeVersion, TimeProvider.System)
                     {
                         Told = Console.Error.WriteLine,
-                        Progress = new Progress(p => report(p.Done / p.Epochs)),
+                        Progress = new FitReporter(report),
                     }.Run(experiment, cancellationToken),
                     cancellationToken));
                 if (result is not null)
@@ -207,10 +206,5 @@ internal static class TableEvaluation
         }
 
         return judged;
-    }
-
-    private sealed class Progress(Action<FitProgress> report) : IProgress<FitProgress>
-    {
-        public void Report(FitProgress value) => report(value);
     }
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Server;
@@ -38,14 +40,14 @@ internal static class TrainCommand
             TorchRuntime.SetThreads(result.GetValue(threads));
             await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
             var family = Pipeline.Families.First(f => f.Name == options.Training.Family);
-            var state = Path.Combine(options.Server.DataDirectory, "training");
+            var overrides = new StageOverride(result.GetValue(epochs), result.GetValue(patience), result.GetValue(batch));
+            var json = Pipeline.ReadRecipe(result.GetValue(recipe) ?? options.Training.Recipe);
+            var state = StateOf(options, json, overrides, result.GetValue(seed));
             if (result.GetValue(restart) && Directory.Exists(state))
             {
                 Directory.Delete(state, recursive: true);
             }
 
-            var overrides = new StageOverride(result.GetValue(epochs), result.GetValue(patience), result.GetValue(batch));
-            var json = Pipeline.ReadRecipe(result.GetValue(recipe) ?? options.Training.Recipe);
             var version = await RunAsync(data, family, json, overrides, result.GetValue(seed), state, cancellationToken);
             if (result.GetValue(activate))
             {
@@ -66,6 +68,13 @@ internal static class TrainCommand
         return command;
     }
 
+    // One directory for each way to train, so that trying another way does not cost an interrupted run.
+    private static string StateOf(StreamRecOptions options, JsonElement recipe, StageOverride overrides, int seed)
+    {
+        var text = $"{options.Training.Family} {overrides} {seed} {(recipe.ValueKind == JsonValueKind.Undefined ? "" : recipe.GetRawText())}";
+        return Path.Combine(options.Server.DataDirectory, "training", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..12]);
+    }
+
     private static async Task<ModelVersion> RunAsync(
         OfflineData data, IModelFamily family, JsonElement recipe, StageOverride overrides, int seed, string state, CancellationToken cancellationToken)
     {
@@ -84,12 +93,17 @@ internal static class TrainCommand
                     StateDirectory = state,
                     Resumed = Console.Error.WriteLine,
                     Report = WriteEpoch,
-                    Progress = new Progress(p => report(p.Done / p.Epochs)),
+                    Progress = new FitReporter(report),
                 };
                 return training.Run(fit, histories, statistics.Position, cancellationToken);
             },
             cancellationToken));
         Directory.Delete(state, recursive: true);
+        if (!Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(state)!).Any())
+        {
+            Directory.Delete(Path.GetDirectoryName(state)!);
+        }
+
         return version;
     }
 
@@ -111,10 +125,5 @@ internal static class TrainCommand
         }
 
         return report.Activated ? ExitCode.Success : ExitCode.Failure;
-    }
-
-    private sealed class Progress(Action<FitProgress> report) : IProgress<FitProgress>
-    {
-        public void Report(FitProgress value) => report(value);
     }
 }

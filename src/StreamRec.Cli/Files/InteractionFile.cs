@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.IO.Compression;
 using System.Text;
 using StreamRec.Domain;
 
@@ -41,7 +39,7 @@ public static class InteractionFile
         var number = 0;
         try
         {
-            using var reader = new StreamReader(Decompressed(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
+            using var reader = new StreamReader(CompressedFile.OpenRead(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
             while (reader.ReadLine() is { } line)
             {
                 number++;
@@ -159,42 +157,6 @@ public static class InteractionFile
 
     private static List<Interaction> ByTime(IEnumerable<Interaction> interactions) =>
         [.. interactions.OrderBy(interaction => interaction.TimestampMs)];
-
-    private static Stream Decompressed(string path)
-    {
-        var file = File.OpenRead(path);
-        var gzip = file.ReadByte() == 0x1f && file.ReadByte() == 0x8b;
-        file.Position = 0;
-        if (!gzip)
-        {
-            return file;
-        }
-
-        RefuseIncomplete(file);
-        return new GZipStream(file, CompressionMode.Decompress);
-    }
-
-    // GZipStream takes the end of a file that was cut off for the end of its data: the last four bytes say how long that has to be.
-    private static void RefuseIncomplete(FileStream file)
-    {
-        var (buffer, length) = (new byte[1 << 16], 0L);
-        using (var gzip = new GZipStream(file, CompressionMode.Decompress, leaveOpen: true))
-        {
-            for (int read; (read = gzip.Read(buffer)) > 0;)
-            {
-                length += read;
-            }
-        }
-
-        file.Position = Math.Max(0, file.Length - 4);
-        var complete = file.ReadAtLeast(buffer.AsSpan(0, 4), 4, throwOnEndOfStream: false) == 4
-            && BinaryPrimitives.ReadUInt32LittleEndian(buffer) == (uint)length;
-        file.Position = 0;
-        if (!complete)
-        {
-            throw new InvalidDataException("it was cut off, or is several files in one; gunzip it first.");
-        }
-    }
 
     private static bool IsNumber(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using StreamRec.Domain;
 
 namespace StreamRec.Journal.Sqlite;
 
@@ -7,10 +8,6 @@ namespace StreamRec.Journal.Sqlite;
 /// </summary>
 internal sealed class JournalLock : IDisposable
 {
-    private const int WouldBlockOnLinux = 11;
-    private const int WouldBlockOnMacOs = 35;
-    private const int SharingViolationOnWindows = unchecked((int)0x80070020);
-
     private readonly FileStream _file;
 
     private JournalLock(FileStream file)
@@ -22,19 +19,9 @@ internal sealed class JournalLock : IDisposable
     public static JournalLock Take(string journalPath)
     {
         var path = journalPath + ".lock";
-        FileStream file;
-        try
-        {
-            // FileShare.None is flock(LOCK_EX | LOCK_NB): it also tells two journals of one process apart.
-            file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e) when (e.HResult is WouldBlockOnLinux or WouldBlockOnMacOs or SharingViolationOnWindows)
-        {
-            throw new JournalInUseException(
-                $"Journal:Path {journalPath} is in use: {path} is locked. "
-                + $"Stop the other process (fuser {path} names it) or set another path.",
-                e);
-        }
+        var file = ExclusiveFile.TryOpen(path) ?? throw new JournalInUseException(
+            $"Journal:Path {journalPath} is in use: {path} is locked. "
+            + $"Stop the other process (fuser {path} names it) or set another path.");
 
         // For people; the lock is what counts, so a stale number left by kill -9 does no harm.
         file.SetLength(0);

@@ -15,16 +15,9 @@ public sealed record TransitionsRecipe
     /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
     internal static TransitionsRecipe Read(JsonElement json)
     {
-        try
-        {
-            var recipe = json.ValueKind == JsonValueKind.Undefined ? new() : json.Deserialize<TransitionsRecipe>(RecGptRecipe.Json) ?? new();
-            recipe.Transitions.Checked();
-            return recipe;
-        }
-        catch (JsonException exception)
-        {
-            throw new ArgumentException($"The transitions recipe cannot be read: {exception.Message}", exception);
-        }
+        var recipe = RecipeJson.Read<TransitionsRecipe>(json, TransitionsFamily.FamilyName);
+        recipe.Transitions.Checked();
+        return recipe;
     }
 }
 
@@ -43,6 +36,9 @@ public sealed class TransitionsFamily : IModelFamily
 
     /// <inheritdoc/>
     public string Name => FamilyName;
+
+    /// <inheritdoc/>
+    public void CheckRecipe(JsonElement recipe) => TransitionsRecipe.Read(recipe);
 
     /// <inheritdoc/>
     public IModel Load(string directory, CheckpointManifest manifest, ModelContext context)
@@ -65,7 +61,7 @@ public sealed class TransitionsFamily : IModelFamily
 
     /// <inheritdoc/>
     public ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed) =>
+        JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed) =>
         new TransitionsTraining(new Vocabulary([.. vocabulary.Items.Select(number => context.Catalogue[number].Id)]), TransitionsRecipe.Read(recipe), context);
 
     /// <summary>The answers of a model to windows of item ids, to be reproduced by whoever loads it.</summary>

@@ -52,25 +52,15 @@ public sealed record TransitionsSettings
     /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
     public static TransitionsSettings Of(JsonElement recipe)
     {
-        var section = recipe;
-        if (recipe.ValueKind == JsonValueKind.Object && recipe.TryGetProperty("evidence", out var evidence) && evidence.ValueKind == JsonValueKind.Object)
-        {
-            section = evidence;
-        }
+        var section = Find(recipe, "evidence") is { ValueKind: JsonValueKind.Object } evidence ? evidence : recipe;
+        return (Find(section, "transitions") is { } settings
+            ? RecipeJson.Read<TransitionsSettings>(settings, "section transitions of the")
+            : new TransitionsSettings()).Checked();
 
-        if (section.ValueKind != JsonValueKind.Object || !section.TryGetProperty("transitions", out var settings))
-        {
-            return new TransitionsSettings();
-        }
-
-        try
-        {
-            return (settings.Deserialize<TransitionsSettings>(RecGptRecipe.Json) ?? new TransitionsSettings()).Checked();
-        }
-        catch (JsonException exception)
-        {
-            throw new ArgumentException($"The recipe's section transitions cannot be read: {exception.Message}", exception);
-        }
+        // As the whole recipe is read: upper or lower case, the last one counts.
+        static JsonElement? Find(JsonElement element, string name) => element.ValueKind == JsonValueKind.Object
+            ? element.EnumerateObject().Where(property => property.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(property => (JsonElement?)property.Value).LastOrDefault()
+            : null;
     }
 
     /// <summary>Whether counts made with the other settings are the same.</summary>

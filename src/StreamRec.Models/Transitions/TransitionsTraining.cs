@@ -98,7 +98,7 @@ internal sealed class TransitionsTraining : TransitionsModel, ITrainableModel
         TransitionsFile.Write(Path.Combine(directory, TransitionsFamily.CountsFile), Evidence.Counts, Items.Rows);
         Items.Write(Path.Combine(directory, TransitionsFamily.ItemsFile));
         return new CheckpointContent(
-            JsonSerializer.SerializeToElement(_recipe with { Transitions = Evidence.Settings }, RecGptRecipe.Json),
+            JsonSerializer.SerializeToElement(_recipe with { Transitions = Evidence.Settings }, RecipeJson.Options),
             [TransitionsFamily.CountsFile, TransitionsFamily.ItemsFile],
             TransitionsFamily.Golden(this, Items, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))]));
     }

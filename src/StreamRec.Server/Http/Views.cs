@@ -101,7 +101,8 @@ public sealed record FiguresView(
             Math.Round(quality.TransitionsHitRate, 4),
             Math.Round(quality.PopularityHitRate, 4),
             quality.Window,
-            pipeline.Training.Progress is { } progress ? $"epoch {progress.Epoch}, {progress.Share:P0}, loss {progress.Loss:F3}" : null,
+            pipeline.Training.Progress is { } progress ? $"epoch {progress.Epoch}, {progress.Share:P0}, loss {progress.Loss:F3}"
+                : pipeline.Training.Failure is { } failure ? $"failed: {failure}" : null,
             pipeline.Cluster.BootstrapServers);
     }
 }

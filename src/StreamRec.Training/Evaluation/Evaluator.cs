@@ -5,7 +5,7 @@ namespace StreamRec.Training.Evaluation;
 /// <summary>Full ranking: each target is looked for in the model's list over the whole catalogue.</summary>
 /// <remarks>
 /// A second recall step fills the end of a list, so what stands in the first ten places depends on how long a list was asked for. With two
-/// steps lists of ten are asked for, and the figures at 20 are those at 10.
+/// steps lists of ten are asked for, and there are no figures at 20.
 /// </remarks>
 public static class Evaluator
 {
@@ -33,8 +33,8 @@ public static class Evaluator
     public static RankingMetrics Evaluate(
         IModel model, IReadOnlyList<TestCase> cases, bool masked, Exposure? exposure, IProgress<int>? progress, CancellationToken cancellationToken)
     {
-        var metrics = new RankingMetrics();
         var places = PlacesOf(model);
+        var metrics = new RankingMetrics { Places = places };
         for (var start = 0; start < cases.Count; start += BatchSize)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -67,7 +67,7 @@ public static class Evaluator
     }
 
     /// <summary>How long the lists are that a model is asked for.</summary>
-    public static int PlacesOf(IModel model) => model is ITwoStepRecall { SecondStep: > 0 } ? TwoStepPlaces : RankingMetrics.Depth;
+    private static int PlacesOf(IModel model) => model is ITwoStepRecall { SecondStep: > 0 } ? TwoStepPlaces : RankingMetrics.Depth;
 
     private static int RankOf(IReadOnlyList<RankedItem> list, int target)
     {

@@ -69,6 +69,9 @@ public sealed class RankingMetrics
         return metrics;
     }
 
+    /// <summary>Places that the lists had, 1 to <see cref="Depth"/>: figures beyond are not told.</summary>
+    public int Places { get; init; } = Depth;
+
     /// <summary>Cases counted.</summary>
     public int Cases => _ranks.Count;
 
@@ -97,10 +100,10 @@ public sealed class RankingMetrics
     /// <summary>Mean reciprocal rank within the first k.</summary>
     public double Mrr(int k) => Value(new(RankingGain.ReciprocalRank, k));
 
-    /// <summary>All figures by name: <c>hr@5</c>, <c>ndcg@5</c>, <c>mrr@5</c>, …</summary>
+    /// <summary>All figures within <see cref="Places"/> by name: <c>hr@5</c>, <c>ndcg@5</c>, <c>mrr@5</c>, …</summary>
     public IEnumerable<KeyValuePair<string, double>> Named(string prefix = "")
     {
-        foreach (var figure in RankingFigure.All)
+        foreach (var figure in RankingFigure.All.Where(figure => figure.K <= Places))
         {
             yield return new(prefix + figure.Name, Value(figure));
         }

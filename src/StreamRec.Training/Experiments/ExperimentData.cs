@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -17,9 +16,9 @@ public sealed record ExperimentData(string Name, Catalogue Catalogue, Histories 
     /// <summary>SHA-256 of all users and items in order: two files with the same content are the same data.</summary>
     public string Hash => _hash ??= ComputeHash();
 
-    /// <summary>Reads a file of sequences: a line is <c>userId item1 item2 …</c>, oldest first; plain, or gzip where the name ends in <c>.gz</c>.</summary>
+    /// <summary>Reads a file of sequences: a line is <c>userId item1 item2 …</c>, oldest first; plain or gzip.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">A line is not a sequence, or a user has two; the message names the line.</exception>
+    /// <exception cref="InvalidDataException">A line is not a sequence, a user has two, or the file is not whole; the message names the line.</exception>
     public static ExperimentData Read(string path)
     {
         if (!File.Exists(path))
@@ -27,10 +26,23 @@ public sealed record ExperimentData(string Name, Catalogue Catalogue, Histories 
             throw new FileNotFoundException($"There is no file '{path}'.", path);
         }
 
-        using var file = File.OpenRead(path);
-        using var reader = new StreamReader(path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file);
         var catalogue = new Catalogue();
         var users = new List<UserHistory>();
+        try
+        {
+            ReadRows(path, catalogue, users);
+        }
+        catch (Exception exception) when (exception is DecoderFallbackException or InvalidDataException)
+        {
+            throw new InvalidDataException($"'{path}': {exception.Message}", exception);
+        }
+
+        return new ExperimentData(Path.GetFileName(path).Split('.')[0], catalogue, new Histories(users, []));
+    }
+
+    private static void ReadRows(string path, Catalogue catalogue, List<UserHistory> users)
+    {
+        using var reader = new StreamReader(CompressedFile.OpenRead(path), new UTF8Encoding(false, throwOnInvalidBytes: true));
         var known = new HashSet<string>(StringComparer.Ordinal);
         var number = 0;
         while (reader.ReadLine() is { } line)
@@ -45,14 +57,11 @@ public sealed record ExperimentData(string Name, Catalogue Catalogue, Histories 
             if (words.Length == 1 || !known.Add(words[0]))
             {
                 throw new InvalidDataException(
-                    $"'{path}', row {number}: {(words.Length == 1 ? "there are no items" : "the user has a row already")}; a row is 'userId item1 item2 …'.");
+                    $"row {number}: {(words.Length == 1 ? "there are no items" : "the user has a row already")}; a row is 'userId item1 item2 …'.");
             }
 
             users.Add(new UserHistory(words[0], [.. words.Skip(1).Select(catalogue.Add)]));
         }
-
-        var name = Path.GetFileName(path).Split('.')[0];
-        return new ExperimentData(name, catalogue, new Histories(users, []));
     }
 
     private string ComputeHash()

@@ -41,6 +41,7 @@ public sealed record ExperimentResult
     public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
+        RespectNullableAnnotations = true,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
@@ -94,7 +95,12 @@ public sealed record ExperimentResult
     {
         try
         {
-            return JsonSerializer.Deserialize<ExperimentResult>(File.ReadAllText(path), Json) ?? throw new InvalidDataException($"'{path}' is empty.");
+            var result = JsonSerializer.Deserialize<ExperimentResult>(File.ReadAllText(path), Json) ?? throw new InvalidDataException($"'{path}' is empty.");
+            var cases = result.Cases.Lengths.Length;
+            return result.Cases.Popularities.Length == cases
+                && result.Variants.All(variant => variant.Ranks.Length == cases && variant.Ranks.All(rank => rank <= RankingMetrics.Depth))
+                    ? result
+                    : throw new InvalidDataException($"'{path}' is damaged: its ranks are not one for each of {cases} cases, or above {RankingMetrics.Depth}.");
         }
         catch (JsonException exception)
         {

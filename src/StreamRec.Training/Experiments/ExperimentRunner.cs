@@ -195,7 +195,7 @@ public sealed class ExperimentRunner(ResultStore results, EvidenceCounter eviden
         var name = File.Exists(CpuInfo)
             ? File.ReadLines(CpuInfo).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[^1].Trim()
             : null;
-        return $"{name ?? RuntimeInformation.ProcessArchitecture.ToString()}, {Environment.ProcessorCount} cores";
+        return $"{name ?? RuntimeInformation.ProcessArchitecture.ToString()}, {(Environment.ProcessorCount == 1 ? "1 core" : $"{Environment.ProcessorCount} cores")}";
     }
 
     private sealed record EndedStage(int Epoch, IReadOnlyList<ResultVariant> Variants);

@@ -30,17 +30,7 @@ public sealed class ResultStore
         File.Exists(PathOf(experiment)) ? ExperimentResult.Read(PathOf(experiment)) : null;
 
     /// <summary>Makes the experiment this process's until the claim is disposed; null while another process has it.</summary>
-    public IDisposable? TryClaim(Experiment experiment)
-    {
-        try
-        {
-            return new FileStream(Path.Combine(_directory, experiment.Key + ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException exception) when (exception is not (DirectoryNotFoundException or PathTooLongException))
-        {
-            return null;
-        }
-    }
+    public IDisposable? TryClaim(Experiment experiment) => ExclusiveFile.TryOpen(Path.Combine(_directory, experiment.Key + ".lock"));
 
     /// <summary>Writes the result durably and deletes the state.</summary>
     public void Save(Experiment experiment, ExperimentResult result)

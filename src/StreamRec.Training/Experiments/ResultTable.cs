@@ -90,6 +90,7 @@ public sealed record ResultTable(string Title, IReadOnlyList<string> Figures, IR
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         ReadCommentHandling = JsonCommentHandling.Skip,
         RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
     };
 
@@ -98,6 +99,11 @@ public sealed record ResultTable(string Title, IReadOnlyList<string> Figures, IR
     /// <exception cref="InvalidDataException">It is not a table, or names a figure that does not exist.</exception>
     public static ResultTable Read(string path)
     {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"There is no table '{path}'; tables stand in config/tables.", path);
+        }
+
         try
         {
             var table = JsonSerializer.Deserialize<ResultTable>(File.ReadAllText(path), Json) ?? throw new InvalidDataException($"'{path}' is empty.");

@@ -1,12 +1,12 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 // RecGPT: Generative Personalized Prompts for Sequential Recommendation via ChatGPT Training Paradigm,
 // Zhang et al. 2024, arXiv 2404.08675. An item is a token; a decoder predicts the next item from the sequence so far.
 //
 // Departs: ordinary causal softmax attention with a key-padding mask by default (what the paper draws; the released numbers come from
-//          causal flow attention, RecGpt.CausalFlow.cs); the output head is the item table unless TiedHead is off (the separate head gets
+//          causal flow attention, RecGptNetwork.CausalFlow.cs); the output head is the item table unless TiedHead is off (the separate head gets
 //          no gradient in stage 1). What only the released code does is behind RecGptLegacy.
 // Departs: of a history that is longer than the model reads a pass learns one piece, and all pieces in time (the released code its newest).
 // Departs: a cold-user row, trained by replacing a user's row at random, answers for users that training has not seen.
@@ -116,7 +116,7 @@ public enum RecGptRecallPrompts
 /// Row 0 of the item table is padding, row 0 of the user table is the cold user. Parameter names are part of the checkpoint format;
 /// they are those of the paper's code without its leading <c>decoder.</c>.
 /// </remarks>
-internal sealed partial class RecGpt : Module
+internal sealed partial class RecGptNetwork : Module
 {
     private readonly RecGptConfig _config;
     private readonly Embedding _items;
@@ -131,7 +131,7 @@ internal sealed partial class RecGpt : Module
     /// <param name="config">Shapes.</param>
     /// <param name="itemRows">Items and padding.</param>
     /// <param name="userRows">Users and the cold user.</param>
-    public RecGpt(RecGptConfig config, long itemRows, long userRows)
+    public RecGptNetwork(RecGptConfig config, long itemRows, long userRows)
     {
         _config = config;
         _items = RegisterModule("item_embeddings", new Embedding(itemRows, config.Hidden));

@@ -1,7 +1,6 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>Which loss a recipe trains with.</summary>
 public enum RecGptLossKind
@@ -45,8 +44,8 @@ public enum LearningRateDecay
 /// <summary>One stage of a recipe.</summary>
 public sealed record RecGptStage
 {
-    /// <summary>As people see it.</summary>
-    public string Name { get; init; } = "training";
+    /// <summary>As people see it; no two stages have the same. Null: <c>training</c>, or <c>stage 2</c> where there are several.</summary>
+    public string? Name { get; init; }
 
     public RecGptLossKind Loss { get; init; } = RecGptLossKind.FullSoftmax;
 
@@ -104,14 +103,6 @@ public sealed record RecGptStage
 /// <summary>A RecGPT recipe: <c>config/models/recgpt.json</c>.</summary>
 public sealed record RecGptRecipe
 {
-    /// <summary>How recipes and checkpoint configurations are written; an unknown key is an error.</summary>
-    internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        ReadCommentHandling = JsonCommentHandling.Skip,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
-    };
-
     public RecGptConfig Model { get; init; } = new();
 
     /// <summary>Stages of training in order, at least one; continuous training goes on with the last.</summary>
@@ -125,14 +116,10 @@ public sealed record RecGptRecipe
     /// <exception cref="ArgumentException">A key is unknown or a value out of range; the message names it.</exception>
     internal static RecGptRecipe Read(JsonElement json)
     {
-        RecGptRecipe recipe;
-        try
+        var recipe = RecipeJson.Read<RecGptRecipe>(json, RecGptFamily.FamilyName);
+        if (recipe.Stages.Contains(null!))
         {
-            recipe = json.ValueKind == JsonValueKind.Undefined ? new RecGptRecipe() : json.Deserialize<RecGptRecipe>(Json) ?? new RecGptRecipe();
-        }
-        catch (JsonException exception)
-        {
-            throw new ArgumentException($"The recgpt recipe cannot be read: {exception.Message}", exception);
+            throw new ArgumentException("The recgpt recipe cannot be read: an element of stages is null.");
         }
 
         var m = recipe.Model;
@@ -153,6 +140,11 @@ public sealed record RecGptRecipe
         Check("evidence.weight", recipe.Evidence.Weight ?? 0, 0, 100);
         recipe.Evidence.Transitions.Checked();
         Check("the number of stages", recipe.Stages.Count, 1, 16);
+        if (recipe.Stages.Select(stage => stage.Name).OfType<string>().GroupBy(name => name).FirstOrDefault(same => same.Count() > 1) is { } twice)
+        {
+            throw new ArgumentException($"Two stages have the name '{twice.Key}'; give each its own.");
+        }
+
         foreach (var (i, stage) in recipe.Stages.Index())
         {
             Check($"stages[{i}].itemDropout", stage.ItemDropout, 0, 0.99);

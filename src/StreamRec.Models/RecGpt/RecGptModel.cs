@@ -2,12 +2,15 @@ using StreamRec.Domain;
 using StreamRec.Models.Checkpoints;
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>A RecGPT model that answers: the inner product of the newest hidden state with every item, in one step or two.</summary>
 /// <remarks>Threading: the forward pass keeps no state, so several threads may ask at once.</remarks>
 internal class RecGptModel : ITwoStepRecall
 {
+    // Scores of windows × items that are held at once: 64 MB.
+    private const int MaxScores = 1 << 24;
+
     private readonly ItemRows _rows;
     private readonly IEvidence _evidence;
     private readonly RecGptModel? _owner;
@@ -50,7 +53,8 @@ internal class RecGptModel : ITwoStepRecall
 
     protected Vocabulary Users { get; }
 
-    protected RecGptEnsemble Ensemble { get; }
+    /// <summary>The networks.</summary>
+    internal RecGptEnsemble Ensemble { get; }
 
     /// <inheritdoc/>
     public IModel WithSecondStep(int secondStep)
@@ -200,16 +204,17 @@ internal class RecGptModel : ITwoStepRecall
         var second = bothSteps ? new float[Items.Rows] : [];
         var evidence = EvidenceWeight == 0 ? [] : new float[Items.Rows];
         foreach (var bucket in Prompted(windows).Index()
-            .Where(w => w.Item.Rows.Length > 0).GroupBy(w => SlotBatch.LengthFor(w.Item.Rows.Length, Config)))
+            .Where(w => w.Item.Rows.Length > 0).GroupBy(w => SlotBatch.LengthFor(w.Item.Rows.Length, Config))
+            .SelectMany(bucket => bucket.Chunk(Math.Max(1, MaxScores / Items.Rows)), (bucket, windows) => (Length: bucket.Key, Windows: windows)))
         {
             using var scope = TensorScope.Enter();
             using var noGrad = NoGrad.Enter();
-            var batch = bucket.ToArray();
+            var batch = bucket.Windows;
             RowWindow[] inputs = [.. batch.Select(w => w.Item)];
             var users = Tensor.From<long>([.. inputs.Select(w => (long)w.User)]);
-            var hidden = Hidden(inputs, users, bucket.Key);
+            var hidden = Hidden(inputs, users, bucket.Length);
             var firstAll = Ensemble.Scores(hidden).ToArray<float>();                               // [B, rows]
-            var secondAll = bothSteps ? Ensemble.Scores(SecondHidden(inputs, users, hidden, bucket.Key)).ToArray<float>() : [];
+            var secondAll = bothSteps ? Ensemble.Scores(SecondHidden(inputs, users, hidden, bucket.Length)).ToArray<float>() : [];
             for (var i = 0; i < batch.Length; i++)
             {
                 var fused = evidence.Length > 0 && !inputs[i].Window.IsEmpty;

@@ -1,4 +1,4 @@
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>How lists are made.</summary>
 public sealed record RecGptRecallOptions

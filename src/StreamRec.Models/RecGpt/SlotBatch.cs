@@ -1,6 +1,6 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>Sequences of different lengths as one tensor with padding on the left.</summary>
 internal static class SlotBatch

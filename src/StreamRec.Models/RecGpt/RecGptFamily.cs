@@ -3,7 +3,7 @@ using StreamRec.Domain;
 using StreamRec.Models.Checkpoints;
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>RecGPT as a family: how its checkpoints are written, proved and loaded.</summary>
 public sealed class RecGptFamily : IModelFamily
@@ -14,6 +14,9 @@ public sealed class RecGptFamily : IModelFamily
     internal const string UsersFile = "users.tsv";
 
     private const string UserTable = "user_embeddings.weight";
+    private const string ItemTable = "item_embeddings.weight";
+    private const string OutputLayer = "output_layer.";
+    private const string UseParents = "use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.";
 
     /// <summary>Length of golden lists.</summary>
     private const int GoldenK = 10;
@@ -25,46 +28,34 @@ public sealed class RecGptFamily : IModelFamily
     public string Name => FamilyName;
 
     /// <inheritdoc/>
+    public void CheckRecipe(JsonElement recipe) => RecGptRecipe.Read(recipe);
+
+    /// <inheritdoc/>
     public IModel Load(string directory, CheckpointManifest manifest, ModelContext context)
     {
         var version = new ModelVersion(manifest.Family, manifest.Version);
-        var (recipe, items, users) = ReadParts(directory, manifest.Config, version);
         try
         {
-            context = context with { Evidence = RecGptEvidence.Of(recipe.Evidence, context) };
+            return LoadProven(directory, manifest, context, version);
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or SafeTensorsException or TorchException or ModelFailedException)
         {
             throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
-        }
-
-        var network = new RecGptEnsemble(recipe.Model, items.Rows, users.Rows);
-        var model = new RecGptModel(version, recipe, items, users, network, context);
-        try
-        {
-            LoadWeights(network, Path.Combine(directory, WeightsFile), version);
-            network.Train(false);
-            Prove(model, manifest.Golden, items, users);
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
         }
     }
 
     /// <inheritdoc/>
     public ITrainableModel Create(
-        JsonElement recipe, TrainingVocabulary vocabulary, string? parentDirectory, ModelContext context, int seed)
+        JsonElement recipe, TrainingVocabulary vocabulary, ParentCheckpoint? parent, ModelContext context, int seed)
     {
         var settings = RecGptRecipe.Read(recipe);
         context = context with { Evidence = RecGptEvidence.Of(settings.Evidence, context) };
         Vocabulary? parentItems = null, parentUsers = null;
-        if (parentDirectory is not null)
+        if (parent is not null)
         {
-            parentItems = Vocabulary.Read(Path.Combine(parentDirectory, ItemsFile));
-            parentUsers = Vocabulary.Read(Path.Combine(parentDirectory, UsersFile));
+            CheckSameMathematics(settings.Model, RecGptRecipe.Read(parent.Config).Model);
+            parentItems = Vocabulary.Read(Path.Combine(parent.Directory, ItemsFile));
+            parentUsers = Vocabulary.Read(Path.Combine(parent.Directory, UsersFile));
         }
 
         // All of a parent's items stay. Of its users only those that the journal still has: whoever was forgotten is in no later checkpoint.
@@ -74,9 +65,9 @@ public sealed class RecGptFamily : IModelFamily
         var network = new RecGptEnsemble(settings.Model, items.Rows, users.Rows);
         try
         {
-            if (parentDirectory is not null)
+            if (parent is not null)
             {
-                Inherit(network, Path.Combine(parentDirectory, WeightsFile), users, parentUsers!);
+                Inherit(network, Path.Combine(parent.Directory, WeightsFile), users, parentUsers!);
             }
 
             network.Train(false);
@@ -154,19 +145,10 @@ public sealed class RecGptFamily : IModelFamily
         return bias;
     }
 
-    private static (RecGptRecipe Recipe, Vocabulary Items, Vocabulary Users) ReadParts(
-        string directory, JsonElement config, ModelVersion version)
+    private static RecGptModel LoadProven(string directory, CheckpointManifest manifest, ModelContext context, ModelVersion version)
     {
-        RecGptRecipe recipe;
-        try
-        {
-            recipe = RecGptRecipe.Read(config);
-        }
-        catch (ArgumentException exception)
-        {
-            throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
-        }
-
+        var recipe = RecGptRecipe.Read(manifest.Config);
+        context = context with { Evidence = RecGptEvidence.Of(recipe.Evidence, context) };
         foreach (var name in new[] { WeightsFile, ItemsFile, UsersFile })
         {
             if (!File.Exists(Path.Combine(directory, name)))
@@ -175,46 +157,88 @@ public sealed class RecGptFamily : IModelFamily
             }
         }
 
-        return (recipe, Vocabulary.Read(Path.Combine(directory, ItemsFile)), Vocabulary.Read(Path.Combine(directory, UsersFile)));
-    }
-
-    private static void LoadWeights(RecGptEnsemble network, string path, ModelVersion version)
-    {
+        var items = Vocabulary.Read(Path.Combine(directory, ItemsFile));
+        var users = Vocabulary.Read(Path.Combine(directory, UsersFile));
+        using var file = SafeTensorsFile.Open(Path.Combine(directory, WeightsFile));
+        CheckSize(file, recipe.Model, items, version);
+        var model = new RecGptModel(version, recipe, items, users, new RecGptEnsemble(recipe.Model, items.Rows, users.Rows), context);
         try
         {
-            using var file = SafeTensorsFile.Open(path);
-            var parameters = network.StateDict();
-            var missing = parameters.Keys.Except(file.Names).Order().ToList();
-            var unknown = file.Names.Except(parameters.Keys).Order().ToList();
-            if (missing.Count > 0 || unknown.Count > 0)
+            LoadWeights(model.Ensemble, file, version);
+            model.Ensemble.Train(false);
+            Prove(model, manifest.Golden, items, users);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    // A manifest may name any shapes; memory is taken only for those that the file has.
+    private static void CheckSize(SafeTensorsFile file, RecGptConfig config, Vocabulary items, ModelVersion version)
+    {
+        foreach (var member in new[] { 0, config.Members - 1 })
+        {
+            var prefix = RecGptEnsemble.PrefixOf(member, config.Members);
+            Check(prefix + ItemTable, items.Rows, config.Hidden);
+            Check(prefix + "position_embeddings.weight", config.MaxLength, config.Hidden);
+            Check(prefix + $"layers.{config.Layers - 1}.ffn.linear1.weight", config.FeedForward, config.Hidden);
+        }
+
+        void Check(string name, params long[] shape)
+        {
+            if (!file.Names.Contains(name) || !file.Entry(name).Shape.SequenceEqual(shape))
             {
                 throw new CheckpointRejectedException(
-                    $"{version}: {WeightsFile} lacks [{string.Join(", ", missing)}] and has unknown [{string.Join(", ", unknown)}]");
-            }
-
-            using var noGrad = NoGrad.Enter();
-            foreach (var (name, parameter) in parameters)
-            {
-                using var scope = TensorScope.Enter();
-                var (dtype, shape) = (file.Entry(name).Dtype, file.Entry(name).Shape);
-                if (dtype != ScalarType.Float32 || !shape.SequenceEqual(parameter.Shape))
-                {
-                    throw new CheckpointRejectedException(
-                        $"{version}: {name} is {dtype} [{string.Join(", ", shape)}]; expected Float32 [{string.Join(", ", parameter.Shape)}]");
-                }
-
-                var value = file.Read(name);
-                if (!value.IsFinite().All().Item<bool>())
-                {
-                    throw new CheckpointRejectedException($"{version}: {name} holds a value that is not finite");
-                }
-
-                parameter.CopyFrom_(value);
+                    $"{version}: {name} is {(file.Names.Contains(name) ? $"[{string.Join(", ", file.Entry(name).Shape)}]" : "missing")}; expected [{string.Join(", ", shape)}]");
             }
         }
-        catch (SafeTensorsException exception)
+    }
+
+    // What changes no shape and still makes the parent's weights mean something else.
+    private static void CheckSameMathematics(RecGptConfig child, RecGptConfig parent)
+    {
+        var different = child.Heads != parent.Heads ? $"model.heads {child.Heads}, the parent {parent.Heads}"
+            : child.Attention != parent.Attention ? $"model.attention {child.Attention}, the parent {parent.Attention}"
+            : child.Legacy != parent.Legacy ? "other model.legacy than the parent"
+            : null;
+        if (different is not null)
         {
-            throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
+            throw new ArgumentException($"The recipe has {different}; {UseParents}");
+        }
+    }
+
+    private static void LoadWeights(RecGptEnsemble network, SafeTensorsFile file, ModelVersion version)
+    {
+        var parameters = network.StateDict();
+        var missing = parameters.Keys.Except(file.Names).Order().ToList();
+        var unknown = file.Names.Except(parameters.Keys).Order().ToList();
+        if (missing.Count > 0 || unknown.Count > 0)
+        {
+            throw new CheckpointRejectedException(
+                $"{version}: {WeightsFile} lacks [{string.Join(", ", missing)}] and has unknown [{string.Join(", ", unknown)}]");
+        }
+
+        using var noGrad = NoGrad.Enter();
+        foreach (var (name, parameter) in parameters)
+        {
+            using var scope = TensorScope.Enter();
+            var (dtype, shape) = (file.Entry(name).Dtype, file.Entry(name).Shape);
+            if (dtype != ScalarType.Float32 || !shape.SequenceEqual(parameter.Shape))
+            {
+                throw new CheckpointRejectedException(
+                    $"{version}: {name} is {dtype} [{string.Join(", ", shape)}]; expected Float32 [{string.Join(", ", parameter.Shape)}]");
+            }
+
+            var value = file.Read(name);
+            if (!value.IsFinite().All().Item<bool>())
+            {
+                throw new CheckpointRejectedException($"{version}: {name} holds a value that is not finite");
+            }
+
+            parameter.CopyFrom_(value);
         }
     }
 
@@ -226,21 +250,24 @@ public sealed class RecGptFamily : IModelFamily
         if (state.Keys.Except(file.Names).Concat(file.Names.Except(state.Keys)).FirstOrDefault() is { } odd)
         {
             throw new ArgumentException(
-                $"Only one of the recipe and the parent has {odd}; use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.");
+                $"Only one of the recipe and the parent has {odd}; {UseParents}");
         }
 
         foreach (var (name, parameter) in state)
         {
             using var scope = TensorScope.Enter();
             var value = file.Read(name);
-            if (value.Dim != parameter.Dim || (!name.EndsWith(UserTable, StringComparison.Ordinal) && value.Size(0) > parameter.Size(0)) || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1)))
+            // Users come and go, items are added; every other shape is the model's own.
+            var isUsers = name.EndsWith(UserTable, StringComparison.Ordinal);
+            var grows = name.EndsWith(ItemTable, StringComparison.Ordinal) || name.Contains(OutputLayer, StringComparison.Ordinal);
+            if (value.Dim != parameter.Dim || !value.Shape.Skip(1).SequenceEqual(parameter.Shape.Skip(1))
+                || !(isUsers || value.Size(0) == parameter.Size(0) || (grows && value.Size(0) < parameter.Size(0))))
             {
                 throw new ArgumentException(
-                    $"The recipe gives {name} the shape [{string.Join(", ", parameter.Shape)}], the parent has [{string.Join(", ", value.Shape)}]; " +
-                    "use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.");
+                    $"The recipe gives {name} the shape [{string.Join(", ", parameter.Shape)}], the parent has [{string.Join(", ", value.Shape)}]; {UseParents}");
             }
 
-            if (name.EndsWith(UserTable, StringComparison.Ordinal))
+            if (isUsers)
             {
                 InheritUsers(parameter, value, users, parentUsers);
             }

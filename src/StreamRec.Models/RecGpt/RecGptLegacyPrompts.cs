@@ -1,4 +1,4 @@
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>Prompts as the authors' released code makes them, kept to compute their numbers: <see cref="RecGptLegacy.LeakyPrompts"/>.</summary>
 /// <remarks>
@@ -8,7 +8,7 @@ namespace StreamRec.Models;
 internal static class RecGptLegacyPrompts
 {
     /// <summary>The window turned so that its last <paramref name="count"/> items stand first; then they give way to prompts one by one.</summary>
-    public static TrainingWindow[] TailReplace(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
+    public static TrainingWindow[] TailReplace(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
     {
         var prefixes = windows.Select(window => Turned(window, config, count)).ToArray();
         Repeat(network, config, prefixes, count);
@@ -22,7 +22,7 @@ internal static class RecGptLegacyPrompts
     }
 
     /// <summary>From an empty window with the first slot pushed: prompts, then the slot's target as the next input, for every slot but the last.</summary>
-    public static TrainingWindow[] Interleave(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
+    public static TrainingWindow[] Interleave(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
     {
         var targets = windows.Select(window => Padded(window.Targets, config)).ToArray();
         var prefixes = windows.Select((window, i) => FirstSlot(window, config, targets[i][0])).ToArray();
@@ -39,7 +39,7 @@ internal static class RecGptLegacyPrompts
     }
 
     /// <summary>For recall: prompts before the last item, generated with that item at the front of the window.</summary>
-    public static TrainingWindow[] BeforeLast(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
+    public static TrainingWindow[] BeforeLast(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
     {
         var prefixes = windows.Select(window => Turned(window, config, 1)).ToArray();
         Repeat(network, config, prefixes, count);
@@ -52,7 +52,7 @@ internal static class RecGptLegacyPrompts
     }
 
     /// <summary>For recall: prompts before every slot, padding too; the first slot enters twice.</summary>
-    public static TrainingWindow[] BeforeEach(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
+    public static TrainingWindow[] BeforeEach(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
     {
         var slots = windows.Select(window => (Items: Padded(window.Items, config), Targets: Padded(window.Targets, config))).ToArray();
         var prefixes = windows.Select((window, i) => FirstSlot(window, config, slots[i].Targets[0])).ToArray();
@@ -68,7 +68,7 @@ internal static class RecGptLegacyPrompts
         return Windows(windows, prefixes);
     }
 
-    private static void Repeat(RecGpt network, RecGptConfig config, PromptedPrefix[] prefixes, int count)
+    private static void Repeat(RecGptNetwork network, RecGptConfig config, PromptedPrefix[] prefixes, int count)
     {
         for (var k = 0; k < count; k++)
         {

@@ -1,6 +1,6 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>A batch of training windows one after another, without padding.</summary>
 /// <param name="Indices">int64 [tables, N]: item row, position, segment and, where the model has a user table, user row of each slot.</param>

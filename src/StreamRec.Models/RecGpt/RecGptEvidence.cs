@@ -5,7 +5,7 @@ using StreamRec.Domain;
 using StreamRec.Models.Checkpoints;
 using StreamRec.Models.Transitions;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>How much the counts of the stream say beside the network: a score is logit + weight × evidence.</summary>
 public sealed record RecGptEvidenceOptions

@@ -3,7 +3,7 @@ using StreamRec.Domain;
 using StreamRec.Models.Checkpoints;
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>A RecGPT model in training, stage by stage: auto-regressive on whole sequences, with prompts where the stage has them.</summary>
 internal sealed class RecGptTraining : RecGptModel, ITrainableModel
@@ -39,7 +39,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         _catalogue = context.Catalogue;
         _seed = seed;
         _random = new Random(seed);
-        Stages = [.. recipe.Stages.Select(stage => new TrainingStage(stage.Name, stage.Epochs, stage.Patience, stage.BatchSize))];
+        Stages = [.. recipe.Stages.Select((stage, i) => new TrainingStage(
+            stage.Name ?? (recipe.Stages.Count == 1 ? "training" : $"stage {i + 1}"), stage.Epochs, stage.Patience, stage.BatchSize))];
         (_losses, _optimizer, _average) = Begin(0);
     }
 
@@ -156,7 +157,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
                     Recall = new RecGptRecallOptions { N = SecondStep },
                     Evidence = _recipe.Evidence with { Weight = Math.Round(EvidenceWeight, 4) },
                 },
-                RecGptRecipe.Json),
+                RecipeJson.Options),
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
             RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
     }
@@ -189,7 +190,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     private (IRecGptLoss[] Losses, Adam Optimizer, WeightAverage? Average) Begin(int index)
     {
         var stage = _recipe.Stages[index];
-        IRecGptLoss[] losses = [.. Ensemble.Members.Select<RecGpt, IRecGptLoss>(member => stage.Loss switch
+        IRecGptLoss[] losses = [.. Ensemble.Members.Select<RecGptNetwork, IRecGptLoss>(member => stage.Loss switch
         {
             RecGptLossKind.BinaryCrossEntropy => new BinaryCrossEntropyLoss(),
             RecGptLossKind.SampledSoftmax => new SampledSoftmaxLoss(stage.Negatives),
@@ -300,7 +301,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
     }
 
     /// <summary>Adds the gradients of a member's loss on windows that it sets its own prompts into; returns the loss.</summary>
-    private double Backward(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
+    private double Backward(RecGptNetwork member, IRecGptLoss objective, TrainingWindow[] windows)
     {
         using var scope = TensorScope.Enter();
         if (member is { Packs: true, UserTable: { } users })
@@ -338,7 +339,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         return loss;
     }
 
-    private double BackwardPacked(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
+    private double BackwardPacked(RecGptNetwork member, IRecGptLoss objective, TrainingWindow[] windows)
     {
         var batch = PackedSequences.Of(windows, Config.MaxLength, member.UserTable is not null, _random.NextInt64());
         var hidden = member.ForwardPacked(batch, _random, out var embedded);                     // [M, d]
@@ -347,7 +348,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         return loss;
     }
 
-    private double BackwardPadded(RecGpt member, IRecGptLoss objective, TrainingWindow[] windows)
+    private double BackwardPadded(RecGptNetwork member, IRecGptLoss objective, TrainingWindow[] windows)
     {
         var length = Config.Legacy.PaddedWindows ? Config.MaxLength : windows.Max(w => w.Items.Length);
         var items = SlotBatch.Pad([.. windows.Select(w => w.Items)], length);

@@ -1,6 +1,6 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>What a step of training minimises, over the predicted positions of a batch.</summary>
 internal interface IRecGptLoss
@@ -10,7 +10,10 @@ internal interface IRecGptLoss
     /// <param name="targets">int64 [N]: the item row that came next.</param>
     /// <param name="itemTable">float [rows, d]: the item table; row 0 is padding.</param>
     /// <param name="random">For negatives.</param>
-    /// <param name="refused">For each position the item row that was shown there and not taken, 0 = none; empty when there are none.</param>
+    /// <param name="refused">
+    /// For each position the item row that was shown there and not taken, 0 = none; empty when there are none. Only binary cross-entropy looks
+    /// at them: the softmax over all items has every one of them as a negative already, a sample of items its share of them.
+    /// </param>
     double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused);
 }
 
@@ -30,7 +33,7 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
                 continue;
             }
 
-            // Any item but the target and padding.
+            // Departs: any item but the target and padding; the released code draws among those that the user never had.
             var negative = 1 + random.NextInt64(Math.Max(1, rows - 2));
             negatives[i] = negative >= expected[i] && rows > 2 ? negative + 1 : negative;
         }
@@ -39,14 +42,6 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
         var loss = TableLoss.BinaryCrossEntropy(hidden, itemTable, targets, Tensor.From(negatives), out var gradient);
         hidden.Backward(gradient);
         return loss;
-    }
-
-    /// <summary>Mean of -log σ(h·e⁺) - log(1 - σ(h·e⁻)), a scalar.</summary>
-    public static Tensor Loss(Tensor hidden, Tensor targets, Tensor negatives, Tensor itemTable)
-    {
-        var positive = (hidden * Functional.Embedding(itemTable, targets)).Sum(-1);
-        var negative = (hidden * Functional.Embedding(itemTable, negatives)).Sum(-1);
-        return ((-positive).Softplus() + negative.Softplus()).Mean();
     }
 }
 
@@ -92,5 +87,37 @@ internal sealed class FullSoftmaxLoss(double smoothing) : IRecGptLoss
         var loss = TableLoss.Softmax(hidden, itemTable, targets, smoothing, out var gradient);
         hidden.Backward(gradient);
         return loss;
+    }
+}
+
+/// <summary>Cross-entropy of the authors' own head, a matrix and a bias, over all rows with padding: <see cref="RecGptConfig.TiedHead"/> off.</summary>
+/// <param name="head">The head.</param>
+/// <param name="smoothing">Share of the target that is spread over all rows, in [0, 1).</param>
+internal sealed class SeparateHeadLoss(Linear head, double smoothing) : IRecGptLoss
+{
+    /// <summary>Logits held at once: 2 M floats are 8 MB, which the allocator keeps for the next chunk.</summary>
+    private const long ChunkLogits = 2 << 20;
+
+    public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)
+    {
+        using var scope = TensorScope.Enter();
+        var n = hidden.Size(0);
+        var chunk = Math.Clamp(ChunkLogits / itemTable.Size(0), 1, n);
+        // Gradients are collected at a detached copy of the hidden states; one backward pass then carries them through the decoder.
+        var cut = hidden.Detach();
+        cut.RequiresGrad = true;
+        var total = 0.0;
+        for (long start = 0; start < n; start += chunk)
+        {
+            using var inner = TensorScope.Enter();
+            var length = Math.Min(chunk, n - start);
+            var logits = head.Forward(cut.Narrow(0, start, length));
+            var loss = Functional.CrossEntropy(logits, targets.Narrow(0, start, length), labelSmoothing: smoothing) * ((double)length / n);
+            loss.Backward();
+            total += loss.Item<float>();
+        }
+
+        (hidden * cut.Grad!.Detach()).Sum().Backward();
+        return total;
     }
 }

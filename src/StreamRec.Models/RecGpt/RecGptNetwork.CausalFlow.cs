@@ -1,8 +1,8 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
-internal sealed partial class RecGpt
+internal sealed partial class RecGptNetwork
 {
     /// <summary>Causal flow attention (Flowformer, Wu et al. 2022, arXiv 2202.06258, in the form that the paper's code runs).</summary>
     /// <remarks>

@@ -1,6 +1,6 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>Where prompts stand in a training window.</summary>
 public enum RecGptPromptMode
@@ -35,14 +35,15 @@ internal readonly record struct TrainingWindow(int User, int[] Items, int[] Targ
 
 /// <summary>Personalised prompts: what the model itself would have shown next, set into training windows as segment 1.</summary>
 /// <remarks>
-/// The paper calls them unclicked items; where the stream holds real impressions they stand in for generated ones, newest first.
-/// A prompt is the most likely item of the clean prefix before it, greedy, never padding, with dropout off and without gradient.
+/// The paper calls them unclicked items; where the stream holds real impressions they stand in for generated ones, newest first, in
+/// <see cref="RecGptPromptMode.Interleave"/>. A prompt is the most likely item of the clean prefix before it, greedy, never padding, without gradient.
+/// Departs: dropout is off while prompts are generated (the released code leaves it on).
 /// Departs: the released code generates from windows that hold the answer; see <see cref="RecGptLegacy.LeakyPrompts"/>.
 /// </remarks>
 internal static class RecGptPrompts
 {
     /// <summary>Windows with prompts; the network must not be in training mode.</summary>
-    public static TrainingWindow[] Insert(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, RecGptPromptOptions options) =>
+    public static TrainingWindow[] Insert(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, RecGptPromptOptions options) =>
         (options.Count == 0 ? RecGptPromptMode.None : options.Mode, config.Legacy.LeakyPrompts) switch
         {
             (RecGptPromptMode.None, _) => [.. windows],
@@ -53,7 +54,7 @@ internal static class RecGptPrompts
         };
 
     /// <summary>Replaces the last <paramref name="count"/> inputs of each window; its first one always stays.</summary>
-    public static TrainingWindow[] TailReplace(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
+    public static TrainingWindow[] TailReplace(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
     {
         var prefixes = new PromptedPrefix[windows.Count];
         var replaced = new int[windows.Count];
@@ -80,7 +81,7 @@ internal static class RecGptPrompts
     /// A prompt depends on the prompts before it, so one follows the other, for all windows at once. Step t reads the same number of slots
     /// in every window, so no padding is computed.
     /// </remarks>
-    public static TrainingWindow[] Interleave(RecGpt network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
+    public static TrainingWindow[] Interleave(RecGptNetwork network, RecGptConfig config, IReadOnlyList<TrainingWindow> windows, int count)
     {
         var prefixes = new PromptedPrefix[windows.Count];
         var starts = new int[windows.Count];
@@ -125,7 +126,7 @@ internal static class RecGptPrompts
     }
 
     /// <summary>Pushes the most likely next item onto each prefix, with segment 1 and no target.</summary>
-    internal static void Prompt(RecGpt network, RecGptConfig config, IReadOnlyList<PromptedPrefix> prefixes)
+    internal static void Prompt(RecGptNetwork network, RecGptConfig config, IReadOnlyList<PromptedPrefix> prefixes)
     {
         foreach (var bucket in prefixes.GroupBy(prefix => SlotBatch.LengthFor(prefix.Length, config)))
         {

@@ -1,6 +1,6 @@
 using StreamRec.Torch;
 
-namespace StreamRec.Models;
+namespace StreamRec.Models.RecGpt;
 
 /// <summary>Networks of one shape, trained apart from different beginnings, that answer together: a score is the mean of theirs. Usually one.</summary>
 /// <remarks>
@@ -13,14 +13,17 @@ internal sealed class RecGptEnsemble : IDisposable
     /// <param name="itemRows">Items and padding.</param>
     /// <param name="userRows">Users and the cold user.</param>
     public RecGptEnsemble(RecGptConfig config, long itemRows, long userRows) =>
-        Members = [.. Enumerable.Range(0, config.Members).Select(_ => new RecGpt(config, itemRows, userRows))];
+        Members = [.. Enumerable.Range(0, config.Members).Select(_ => new RecGptNetwork(config, itemRows, userRows))];
 
     /// <summary>At least one.</summary>
-    public IReadOnlyList<RecGpt> Members { get; }
+    public IReadOnlyList<RecGptNetwork> Members { get; }
+
+    /// <summary>What stands before the names of a member's parameters.</summary>
+    public static string PrefixOf(int member, int members) => members == 1 ? "" : $"members.{member}.";
 
     /// <summary>Parameters by their names in a checkpoint: those of the network when there is one, else behind <c>members.0.</c> and so on.</summary>
     public IEnumerable<(string Name, Tensor Parameter)> NamedParameters() =>
-        Members.SelectMany((member, i) => member.NamedParameters().Select(named => (PrefixOf(i) + named.Name, named.Parameter)));
+        Members.SelectMany((member, i) => member.NamedParameters().Select(named => (PrefixOf(i, Members.Count) + named.Name, named.Parameter)));
 
     /// <summary>As <see cref="NamedParameters"/>.</summary>
     public IReadOnlyDictionary<string, Tensor> StateDict() => NamedParameters().ToDictionary(named => named.Name, named => named.Parameter);
@@ -36,7 +39,7 @@ internal sealed class RecGptEnsemble : IDisposable
 
         foreach (var (i, member) in Members.Index())
         {
-            var prefix = PrefixOf(i);
+            var prefix = PrefixOf(i, Members.Count);
             member.LoadStateDict(state.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal))
                 .ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value));
         }
@@ -51,7 +54,7 @@ internal sealed class RecGptEnsemble : IDisposable
         }
     }
 
-    /// <summary>Hidden states of the newest slot, float [B, d] of each member; arguments as for <see cref="RecGpt.Forward"/>.</summary>
+    /// <summary>Hidden states of the newest slot, float [B, d] of each member; arguments as for <see cref="RecGptNetwork.Forward"/>.</summary>
     public Tensor[] ForwardLast(Tensor items, Tensor users, Tensor? segments) =>
         [.. Members.Select(member => member.ForwardLast(items, users, segments))];
 
@@ -59,7 +62,7 @@ internal sealed class RecGptEnsemble : IDisposable
     /// <param name="hidden">From <see cref="ForwardLast"/>.</param>
     public Tensor Scores(Tensor[] hidden) => Mean(hidden, static (member, h) => h.MatMul(member.ItemTable.T));
 
-    /// <inheritdoc cref="RecGpt.Logits"/>
+    /// <inheritdoc cref="RecGptNetwork.Logits"/>
     public Tensor Logits(Tensor[] hidden) => Mean(hidden, static (member, h) => member.Logits(h));
 
     public void Dispose()
@@ -70,7 +73,7 @@ internal sealed class RecGptEnsemble : IDisposable
         }
     }
 
-    private Tensor Mean(Tensor[] hidden, Func<RecGpt, Tensor, Tensor> scores)
+    private Tensor Mean(Tensor[] hidden, Func<RecGptNetwork, Tensor, Tensor> scores)
     {
         var mean = scores(Members[0], hidden[0]);
         for (var i = 1; i < Members.Count; i++)
@@ -80,6 +83,4 @@ internal sealed class RecGptEnsemble : IDisposable
 
         return Members.Count == 1 ? mean : mean * (1.0 / Members.Count);
     }
-
-    private string PrefixOf(int member) => Members.Count == 1 ? "" : $"members.{member}.";
 }
