@@ -94,12 +94,12 @@ public sealed class SettingsFileTests
     }
 
     [Fact]
-    public void The_paper_s_recipe_has_the_size_and_the_stages_of_the_paper()
+    public void The_paper_s_recipe_has_the_stages_of_the_paper_and_the_size_that_its_code_has_by_default()
     {
         using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "recgpt-paper.json")), WithComments);
         var settings = Flatten(document.RootElement);
 
-        string?[] expected = ["256", "1", "2", "512", "50", "binary-cross-entropy", "0.001", "256", "full-softmax", "256", "tail-replace", "1"];
+        string?[] expected = ["128", "1", "2", "256", "50", "binary-cross-entropy", "0.001", "256", "full-softmax", "256", "tail-replace", "1"];
         Assert.Equal(expected, new[]
         {
             "model:hidden", "model:layers", "model:heads", "model:feedforward", "model:maxlength",
