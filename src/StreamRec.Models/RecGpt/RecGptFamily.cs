@@ -18,12 +18,6 @@ public sealed class RecGptFamily : IModelFamily
     private const string OutputLayer = "output_layer.";
     private const string UseParents = "use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.";
 
-    /// <summary>Length of golden lists.</summary>
-    private const int GoldenK = 10;
-
-    /// <summary>How far a golden score may be off, relative to the largest: other processors sum in another order.</summary>
-    private const float GoldenTolerance = 1e-3f;
-
     /// <inheritdoc/>
     public string Name => FamilyName;
 
@@ -38,7 +32,7 @@ public sealed class RecGptFamily : IModelFamily
         {
             return LoadProven(directory, manifest, context, version);
         }
-        catch (Exception exception) when (exception is ArgumentException or SafeTensorsException or TorchException or ModelFailedException)
+        catch (Exception exception) when (exception is ArgumentException or SafeTensorsException or TorchException or ModelFailedException or CheckpointRejectedException)
         {
             throw new CheckpointRejectedException($"{version}: {exception.Message}", exception);
         }
@@ -80,61 +74,16 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    /// <summary>The answers of a model to windows of item ids, to be reproduced by whoever loads it.</summary>
+    /// <summary>How a model answers windows of item ids.</summary>
     /// <remarks>Without evidence: counts are a state of the stream, not of the checkpoint, and have moved on when it is loaded.</remarks>
-    internal static IReadOnlyList<GoldenInput> Golden(
-        RecGptModel model, (string UserId, string[] Window)[] inputs, Vocabulary items, Vocabulary users)
-    {
-        var golden = new List<GoldenInput>(inputs.Length);
-        var windows = inputs.Select(input => WindowOf(model, input.UserId, input.Window, items, users)).ToArray();
-        model.Rank(windows, AnyItem(items), row => row, (i, rows, scores) => golden.Add(new GoldenInput(
-            inputs[i].UserId, inputs[i].Window, [.. rows.Select(row => items.Ids[row - 1])], [.. rows.Select(row => scores[row])])));
-        return golden;
-    }
-
-    private static void Prove(RecGptModel model, IReadOnlyList<GoldenInput> golden, Vocabulary items, Vocabulary users)
-    {
-        if (golden.Count == 0)
-        {
-            throw new CheckpointRejectedException($"{model.Version}: the manifest has no golden inputs, so nothing proves that it computes what it computed when it was written");
-        }
-
-        var windows = golden.Select(input => WindowOf(model, input.UserId, input.Window, items, users)).ToArray();
-        var answered = new bool[golden.Count];
-        model.Rank(windows, AnyItem(items), row => row, (i, rows, scores) =>
-        {
-            answered[i] = true;
-            var (top, expected) = (golden[i].Top, golden[i].Scores);
-            if (top.Count == 0 || top.Count != expected.Count)
-            {
-                throw new CheckpointRejectedException($"{model.Version}: golden input {i} has {top.Count} items and {expected.Count} scores");
-            }
-
-            var scale = Math.Max(1e-6f, expected.Max(Math.Abs));
-            for (var place = 0; place < top.Count; place++)
-            {
-                var row = items.RowOf(top[place]);
-                var actual = row == 0 ? float.NaN : scores[row];
-                if (!(Math.Abs(actual - expected[place]) <= GoldenTolerance * scale))
-                {
-                    throw new CheckpointRejectedException(
-                        $"{model.Version}: golden input {i} does not reproduce: '{top[place]}' scores {actual}, expected {expected[place]}");
-                }
-            }
-        });
-
-        var silent = Array.IndexOf(answered, false);
-        if (silent >= 0)
-        {
-            throw new CheckpointRejectedException($"{model.Version}: golden input {silent} has no item that the checkpoint knows");
-        }
-    }
+    internal static RankInputs Rank(RecGptModel model, Vocabulary items, Vocabulary users) => (inputs, ranked) => model.Rank(
+        [.. inputs.Select(input => WindowOf(model, input.UserId, input.Window, items, users))], AnyItem(items), row => row, ranked);
 
     private static RowWindow WindowOf(
         RecGptModel model, string userId, IReadOnlyList<string> window, Vocabulary items, Vocabulary users)
     {
         var rows = window.Select(items.RowOf).Where(row => row != 0).TakeLast(model.Config.MaxLength).ToArray();
-        return new RowWindow(users.RowOf(userId), rows, rows, GoldenK);
+        return new RowWindow(users.RowOf(userId), rows, rows, GoldenInputs.K);
     }
 
     // Every row but padding may be in a list.
@@ -153,20 +102,20 @@ public sealed class RecGptFamily : IModelFamily
         {
             if (!File.Exists(Path.Combine(directory, name)))
             {
-                throw new CheckpointRejectedException($"{version}: {name} is missing");
+                throw new CheckpointRejectedException($"{name} is missing");
             }
         }
 
         var items = Vocabulary.Read(Path.Combine(directory, ItemsFile));
         var users = Vocabulary.Read(Path.Combine(directory, UsersFile));
         using var file = SafeTensorsFile.Open(Path.Combine(directory, WeightsFile));
-        CheckSize(file, recipe.Model, items, version);
+        CheckSize(file, recipe.Model, items);
         var model = new RecGptModel(version, recipe, items, users, new RecGptEnsemble(recipe.Model, items.Rows, users.Rows), context);
         try
         {
-            LoadWeights(model.Ensemble, file, version);
+            LoadWeights(model.Ensemble, file);
             model.Ensemble.Train(false);
-            Prove(model, manifest.Golden, items, users);
+            GoldenInputs.Prove(manifest.Golden, items, Rank(model, items, users));
             return model;
         }
         catch
@@ -177,7 +126,7 @@ public sealed class RecGptFamily : IModelFamily
     }
 
     // A manifest may name any shapes; memory is taken only for those that the file has.
-    private static void CheckSize(SafeTensorsFile file, RecGptConfig config, Vocabulary items, ModelVersion version)
+    private static void CheckSize(SafeTensorsFile file, RecGptConfig config, Vocabulary items)
     {
         foreach (var member in new[] { 0, config.Members - 1 })
         {
@@ -192,7 +141,7 @@ public sealed class RecGptFamily : IModelFamily
             if (!file.Names.Contains(name) || !file.Entry(name).Shape.SequenceEqual(shape))
             {
                 throw new CheckpointRejectedException(
-                    $"{version}: {name} is {(file.Names.Contains(name) ? $"[{string.Join(", ", file.Entry(name).Shape)}]" : "missing")}; expected [{string.Join(", ", shape)}]");
+                    $"{name} is {(file.Names.Contains(name) ? $"[{string.Join(", ", file.Entry(name).Shape)}]" : "missing")}; expected [{string.Join(", ", shape)}]");
             }
         }
     }
@@ -210,7 +159,7 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    private static void LoadWeights(RecGptEnsemble network, SafeTensorsFile file, ModelVersion version)
+    private static void LoadWeights(RecGptEnsemble network, SafeTensorsFile file)
     {
         var parameters = network.StateDict();
         var missing = parameters.Keys.Except(file.Names).Order().ToList();
@@ -218,7 +167,7 @@ public sealed class RecGptFamily : IModelFamily
         if (missing.Count > 0 || unknown.Count > 0)
         {
             throw new CheckpointRejectedException(
-                $"{version}: {WeightsFile} lacks [{string.Join(", ", missing)}] and has unknown [{string.Join(", ", unknown)}]");
+                $"{WeightsFile} lacks [{string.Join(", ", missing)}] and has unknown [{string.Join(", ", unknown)}]");
         }
 
         using var noGrad = NoGrad.Enter();
@@ -229,13 +178,13 @@ public sealed class RecGptFamily : IModelFamily
             if (dtype != ScalarType.Float32 || !shape.SequenceEqual(parameter.Shape))
             {
                 throw new CheckpointRejectedException(
-                    $"{version}: {name} is {dtype} [{string.Join(", ", shape)}]; expected Float32 [{string.Join(", ", parameter.Shape)}]");
+                    $"{name} is {dtype} [{string.Join(", ", shape)}]; expected Float32 [{string.Join(", ", parameter.Shape)}]");
             }
 
             var value = file.Read(name);
             if (!value.IsFinite().All().Item<bool>())
             {
-                throw new CheckpointRejectedException($"{version}: {name} holds a value that is not finite");
+                throw new CheckpointRejectedException($"{name} holds a value that is not finite");
             }
 
             parameter.CopyFrom_(value);

@@ -11,8 +11,8 @@ internal interface IRecGptLoss
     /// <param name="itemTable">float [rows, d]: the item table; row 0 is padding.</param>
     /// <param name="random">For negatives.</param>
     /// <param name="refused">
-    /// For each position the item row that was shown there and not taken, 0 = none; empty when there are none. Only binary cross-entropy looks
-    /// at them: the softmax over all items has every one of them as a negative already, a sample of items its share of them.
+    /// For each position the item row that was shown there and not taken, 0 = none; empty when there are none. The softmax over all items has
+    /// every one of them as a negative already; the others take them before random ones.
     /// </param>
     double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused);
 }
@@ -45,20 +45,23 @@ internal sealed class BinaryCrossEntropyLoss : IRecGptLoss
     }
 }
 
-/// <summary>Cross-entropy of the softmax over the target and items drawn uniformly for the whole batch.</summary>
-/// <param name="count">Items drawn; all when there are fewer.</param>
+/// <summary>
+/// Cross-entropy of the softmax over the target and a sample of items for the whole batch: what was refused anywhere in it, up to half of the
+/// sample, and items drawn uniformly.
+/// </summary>
+/// <param name="count">Items in the sample; all when there are fewer.</param>
 internal sealed class SampledSoftmaxLoss(int count) : IRecGptLoss
 {
     public double Backward(Tensor hidden, Tensor targets, Tensor itemTable, Random random, ReadOnlySpan<int> refused)
     {
         using var scope = TensorScope.Enter();
-        var loss = TableLoss.SampledSoftmax(hidden, itemTable, targets, Tensor.From(Draw((int)itemTable.Size(0) - 1, random)), out var gradient);
+        var loss = TableLoss.SampledSoftmax(hidden, itemTable, targets, Tensor.From(Draw((int)itemTable.Size(0) - 1, random, refused)), out var gradient);
         hidden.Backward(gradient);
         return loss;
     }
 
-    // The first places of a shuffle of rows 1 to items.
-    private long[] Draw(int items, Random random)
+    // The first places of a shuffle of rows 1 to items that begins with the refused ones.
+    private long[] Draw(int items, Random random, ReadOnlySpan<int> refused)
     {
         var rows = new long[items];
         for (var i = 0; i < items; i++)
@@ -67,7 +70,22 @@ internal sealed class SampledSoftmaxLoss(int count) : IRecGptLoss
         }
 
         var drawn = Math.Min(count, items);
-        for (var i = 0; i < drawn; i++)
+        var given = 0;
+        // Where a row stands that is not at its own place any more.
+        var places = new Dictionary<long, int>();
+        foreach (var row in refused)
+        {
+            var at = places.GetValueOrDefault(row, row - 1);
+            if (row != 0 && given < drawn / 2 && at >= given)
+            {
+                places[rows[given]] = at;
+                places[row] = given;
+                (rows[given], rows[at]) = (rows[at], rows[given]);
+                given++;
+            }
+        }
+
+        for (var i = given; i < drawn; i++)
         {
             var other = random.Next(i, items);
             (rows[i], rows[other]) = (rows[other], rows[i]);

@@ -159,7 +159,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
                 },
                 RecipeJson.Options),
             [RecGptFamily.WeightsFile, RecGptFamily.ItemsFile, RecGptFamily.UsersFile],
-            RecGptFamily.Golden(this, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))], Items, Users));
+            GoldenInputs.Write(
+                [.. goldenHistories.Select(h => (h.UserId, (IReadOnlyList<string>)[.. h.Items.Select(n => _catalogue[n].Id)]))], Items, RecGptFamily.Rank(this, Items, Users)));
     }
 
     /// <inheritdoc/>

@@ -100,7 +100,8 @@ internal sealed class TransitionsTraining : TransitionsModel, ITrainableModel
         return new CheckpointContent(
             JsonSerializer.SerializeToElement(_recipe with { Transitions = Evidence.Settings }, RecipeJson.Options),
             [TransitionsFamily.CountsFile, TransitionsFamily.ItemsFile],
-            TransitionsFamily.Golden(this, Items, [.. goldenHistories.Select(h => (h.UserId, h.Items.Select(n => _catalogue[n].Id).ToArray()))]));
+            GoldenInputs.Write(
+                [.. goldenHistories.Select(h => (h.UserId, (IReadOnlyList<string>)[.. h.Items.Select(n => _catalogue[n].Id)]))], Items, TransitionsFamily.Rank(this, Items)));
     }
 
     private static TransitionEvidence Empty(TransitionsSettings settings, Vocabulary items) => new(new TransitionCounts(settings, items.Rows), settings);
