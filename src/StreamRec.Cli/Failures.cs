@@ -48,6 +48,7 @@ internal static class Failures
         CheckpointRejectedException => (ExitCode.Failure, "streamrec models list"),
         ModelFailedException => (ExitCode.Failure, ""),
         ServerRefusedException => (ExitCode.Failure, ""),
+        JournalUnreachableException => (ExitCode.Failure, "streamrec doctor"),
         JournalSchemaException or JournalCorruptException or JournalFailedException => (ExitCode.Failure, "streamrec doctor"),
         LogGapException => (ExitCode.Failure, ""),
         _ when KafkaFailure.Is(exception) => (ExitCode.Failure, "streamrec doctor"),

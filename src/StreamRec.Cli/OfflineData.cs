@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Inference;
-using StreamRec.Journal.Sqlite;
+using StreamRec.Journal;
 using StreamRec.Server;
 
 namespace StreamRec.Cli;
@@ -26,7 +26,7 @@ internal sealed class OfflineData : IAsyncDisposable
     public static async Task<OfflineData> OpenAsync(StreamRecOptions options, ILoggerFactory logs, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Server.DataDirectory);
-        var journal = await SqliteJournal.OpenAsync(options.Journal, TimeProvider.System, logs.CreateLogger<SqliteJournal>(), cancellationToken);
+        var journal = await SegmentJournal.OpenAsync(options.Journal, TimeProvider.System, logs.CreateLogger<SegmentJournal>(), cancellationToken);
         var registry = new ModelRegistry(options.ModelsDirectory, logs.CreateLogger<ModelRegistry>());
         return new OfflineData(
             journal, registry, new ModelControl(registry, Pipeline.Families, Pipeline.ContextAtRest(options, journal.Catalogue), logs.CreateLogger<ModelControl>()));

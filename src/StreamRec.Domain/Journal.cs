@@ -60,6 +60,11 @@ public interface IJournal : IAsyncDisposable
     /// <summary>The item numbers; loaded when the journal is opened.</summary>
     Catalogue Catalogue { get; }
 
+    /// <summary>
+    /// Why appends and reads wait instead of being answered, null while all is well. Nothing is lost meanwhile, and nothing has to be done here.
+    /// </summary>
+    string? WaitsBecause { get; }
+
     /// <summary>Gives numbers to item ids that have none. They are durable no later than the first append that follows.</summary>
     /// <exception cref="CatalogueFullException">The configured number of items is reached; ids before the one named may have been added.</exception>
     ValueTask AddItemsAsync(IReadOnlyCollection<string> itemIds, CancellationToken cancellationToken);
@@ -94,7 +99,7 @@ public interface IJournal : IAsyncDisposable
         long completedOffset,
         CancellationToken cancellationToken);
 
-    /// <summary>Segments above a position in ascending order, of one source partition or of all, up to the newest at the time of the call.</summary>
+    /// <summary>Segments above a position in ascending order, of one source partition or of all, up to the newest when reading begins.</summary>
     /// <exception cref="JournalCorruptException">A segment fails its checksum or cannot be read.</exception>
     IAsyncEnumerable<StoredSegment> ReadAsync(long afterPosition, SourcePartition? source, CancellationToken cancellationToken);
 

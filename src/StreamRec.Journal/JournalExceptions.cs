@@ -9,5 +9,8 @@ public sealed class JournalInUseException(string message, Exception? inner = nul
 /// </summary>
 public sealed class JournalFailedException(string message, Exception? inner = null) : IOException(message, inner);
 
-/// <summary>The file is not a journal, or a newer build wrote it.</summary>
+/// <summary>The database does not answer, or refuses the user that was given.</summary>
+public sealed class JournalUnreachableException(string message, Exception? inner = null) : IOException(message, inner);
+
+/// <summary>The file or database is not a journal, or a newer build wrote it.</summary>
 public sealed class JournalSchemaException(string message) : Exception(message);

@@ -24,6 +24,12 @@ public sealed record JournalOptions
     public string Path { get; init; } = System.IO.Path.Combine("data", "journal.db");
 
     /// <summary>
+    /// PostgreSQL, shared by all nodes, instead of the file: an Npgsql connection string, such as
+    /// <c>Host=db;Database=streamrec;Username=streamrec;Password=…</c>. Null: the file.
+    /// </summary>
+    public string? ConnectionString { get; init; }
+
+    /// <summary>
     /// How many items may get a number, 1 to 2^29; one more is refused with <see cref="Domain.CatalogueFullException"/>.
     /// </summary>
     public int MaxItems { get; init; } = 10_000_000;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Npgsql;
 using StreamRec.Domain;
 
 namespace StreamRec.Journal;
@@ -14,6 +15,27 @@ public sealed class JournalOptionsValidator : IValidateOptions<JournalOptions>
         if (string.IsNullOrWhiteSpace(options.Path))
         {
             failures.Add("Journal:Path is empty; it must name a file, such as data/journal.db.");
+        }
+
+        if (options.ConnectionString is not null)
+        {
+            try
+            {
+                if (string.IsNullOrWhiteSpace(new NpgsqlConnectionStringBuilder(options.ConnectionString).Host))
+                {
+                    failures.Add("Journal:ConnectionString names no host; it must be like Host=db;Database=streamrec;Username=streamrec;Password=….");
+                }
+            }
+            catch (ArgumentException)
+            {
+                // Neither the value nor what Npgsql says of it: both may hold a piece of a password.
+                failures.Add("Journal:ConnectionString cannot be read; it must be key=value pairs like Host=db;Database=streamrec;Username=streamrec;Password=….");
+            }
+
+            if (options.Synchronous == JournalSynchronous.Normal)
+            {
+                failures.Add("Journal:Synchronous is Normal; with Journal:ConnectionString it must be Full: nodes outlive a crash of the database, and would count on what it lost.");
+            }
         }
 
         if (options.MaxItems is < 1 or > SequenceEntry.MaxItems)

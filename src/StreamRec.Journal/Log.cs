@@ -5,7 +5,7 @@ namespace StreamRec.Journal;
 /// <summary>Log messages of this project: ids 3000 to 3999.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(3000, LogLevel.Information, "Journal {Path} is open: SQLite {Version}, {Items} items, position {Position}.")]
+    [LoggerMessage(3000, LogLevel.Information, "Journal {Path} is open: {Version}, {Items} items, position {Position}.")]
     public static partial void Opened(this ILogger logger, string path, string version, int items, long position);
 
     [LoggerMessage(3001, LogLevel.Information, "Journal {Path} is closed.")]
@@ -20,6 +20,12 @@ internal static partial class Log
     [LoggerMessage(3004, LogLevel.Information,
         "User {Fingerprint} (SHA-256) is forgotten: {Interactions} interactions in {Segments} segments.")]
     public static partial void Forgotten(this ILogger logger, string fingerprint, long interactions, int segments);
+
+    [LoggerMessage(3006, LogLevel.Error, "Journal {Name} does not answer. Nothing is lost: what waits is stored once it does.")]
+    public static partial void Waits(this ILogger logger, Exception exception, string name);
+
+    [LoggerMessage(3007, LogLevel.Information, "Journal {Name} answers again.")]
+    public static partial void GoesOn(this ILogger logger, string name);
 
     [LoggerMessage(3005, LogLevel.Warning,
         "The write-ahead log has grown to {Pages} pages because a reader holds an old snapshot; look for a long backup or query.")]

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 using StreamRec.Actors;
 using StreamRec.Domain;
 using StreamRec.Inference;
-using StreamRec.Journal.Sqlite;
+using StreamRec.Journal;
 using StreamRec.Kafka;
 using StreamRec.Kafka.Ingest;
 using StreamRec.Kafka.Publish;
@@ -90,7 +90,7 @@ public sealed class Pipeline : IAsyncDisposable
         Directory.CreateDirectory(options.Server.DataDirectory);
         TorchRuntime.SetThreads(options.Server.NativeThreads);
         // The journal first: it refuses a second process on the same data before anything else happens.
-        var journal = await SqliteJournal.OpenAsync(options.Journal, time, logs.CreateLogger<SqliteJournal>(), cancellationToken);
+        var journal = await SegmentJournal.OpenAsync(options.Journal, time, logs.CreateLogger<SegmentJournal>(), cancellationToken);
         KafkaCluster cluster;
         try
         {

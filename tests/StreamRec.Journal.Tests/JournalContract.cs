@@ -17,13 +17,19 @@ public abstract partial class JournalContract : IAsyncLifetime
     /// <summary>Overwrites one byte of the stored form of a segment.</summary>
     protected abstract Task DamageSegmentAsync(long position);
 
-    public async ValueTask InitializeAsync()
+    public virtual async ValueTask InitializeAsync()
     {
         _journal = await OpenAsync(maxItems: 1000);
         await Journal.AddItemsAsync(Some.ItemIds, Token);
     }
 
-    public virtual async ValueTask DisposeAsync() => await Journal.DisposeAsync();
+    public virtual async ValueTask DisposeAsync()
+    {
+        if (_journal is not null)
+        {
+            await _journal.DisposeAsync();
+        }
+    }
 
     protected async Task ReopenAsync(int maxItems = 1000)
     {

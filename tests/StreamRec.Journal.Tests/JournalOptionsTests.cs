@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
-using StreamRec.Journal.Sqlite;
 
 namespace StreamRec.Journal.Tests;
 
@@ -28,7 +27,7 @@ public sealed class JournalOptionsTests
     [Fact]
     public async Task A_journal_is_not_opened_with_invalid_settings()
     {
-        await Assert.ThrowsAsync<OptionsValidationException>(() => SqliteJournal.OpenAsync(
+        await Assert.ThrowsAsync<OptionsValidationException>(() => SegmentJournal.OpenAsync(
             new JournalOptions { CommitQueue = 0 }, TimeProvider.System, NullLogger.Instance, TestContext.Current.CancellationToken));
     }
 }

@@ -86,8 +86,8 @@ public sealed class SqliteCrashTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    private static async Task<SqliteJournal> OpenAsync(string path) =>
-        await SqliteJournal.OpenAsync(new JournalOptions { Path = path }, TimeProvider.System, NullLogger.Instance, Token);
+    private static async Task<IJournal> OpenAsync(string path) =>
+        await SegmentJournal.OpenAsync(new JournalOptions { Path = path }, TimeProvider.System, NullLogger.Instance, Token);
 
     /// <summary>The files without the shared-memory index, which a crash of the machine takes with it and recovery builds anew.</summary>
     private string Copy(string name)
@@ -108,7 +108,7 @@ public sealed class SqliteCrashTests : IDisposable
     }
 
     /// <summary>Checks that what is there is the beginning of what was appended, and sound; how much it is.</summary>
-    private static async Task<int> CheckPrefixAsync(SqliteJournal recovered, List<Segment> appended)
+    private static async Task<int> CheckPrefixAsync(IJournal recovered, List<Segment> appended)
     {
         var found = 0;
         await foreach (var segment in recovered.ReadAsync(0, null, Token))

@@ -18,7 +18,7 @@ public sealed class SqliteForgetTests : IDisposable
     {
         var random = new Random(seed);
         var path = Path.Combine(_folder.FullName, "journal.db");
-        await using var journal = await SqliteJournal.OpenAsync(
+        await using var journal = await SegmentJournal.OpenAsync(
             new JournalOptions { Path = path }, TimeProvider.System, NullLogger.Instance, Token);
         await journal.AddItemsAsync(Some.ItemIds, Token);
         var lease = await journal.AcquireAsync(Some.Partition(), Token);

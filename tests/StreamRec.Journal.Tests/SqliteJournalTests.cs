@@ -247,7 +247,7 @@ public sealed class SqliteJournalTests : JournalContract
         Assert.All(await Journal.LoadUsersAsync(forgotten, Token), Assert.Null);
     }
 
-    private static async Task<SqliteJournal> OpenAsync(string path, int maxItems) => await SqliteJournal.OpenAsync(
+    private static async Task<IJournal> OpenAsync(string path, int maxItems) => await SegmentJournal.OpenAsync(
         new JournalOptions { Path = path, MaxItems = maxItems }, TimeProvider.System, NullLogger.Instance, Token);
 
     private static SqliteConnection Connect(string path)

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using StreamRec.Domain;
 using StreamRec.Journal;
-using StreamRec.Journal.Sqlite;
 
 namespace StreamRec.Pipeline.Tests;
 
@@ -91,7 +90,7 @@ public sealed class KillAndRestartTests
     private static async Task AssertJournalIsTheFileAsync(string data, Dictionary<string, string[]> users, int total, int partitions)
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        await using var journal = await SqliteJournal.OpenAsync(
+        await using var journal = await SegmentJournal.OpenAsync(
             new JournalOptions { Path = Path.Combine(data, "journal.db") }, TimeProvider.System, NullLogger.Instance, cancellationToken);
         var found = new Dictionary<string, List<string>>(StringComparer.Ordinal);
         var next = new Dictionary<SourcePartition, long>();

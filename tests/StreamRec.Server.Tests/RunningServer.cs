@@ -2,7 +2,6 @@ using System.Net.Http.Headers;
 using Microsoft.Extensions.Logging.Abstractions;
 using StreamRec.Domain;
 using StreamRec.Journal;
-using StreamRec.Journal.Sqlite;
 using StreamRec.Kafka;
 using StreamRec.Server.Http;
 using StreamRec.Training;
@@ -84,8 +83,8 @@ public sealed class RunningServer : IAsyncLifetime
     // Everybody has had the items i0 and i1, the first user also i2.
     private static async Task SeedAsync(JournalOptions options)
     {
-        await using var journal = await SqliteJournal.OpenAsync(
-            options, TimeProvider.System, NullLogger<SqliteJournal>.Instance, CancellationToken.None);
+        await using var journal = await SegmentJournal.OpenAsync(
+            options, TimeProvider.System, NullLogger<SegmentJournal>.Instance, CancellationToken.None);
         await journal.AddItemsAsync([.. Enumerable.Range(0, 40).Select(i => $"i{i}")], CancellationToken.None);
         var source = new SourcePartition("seed", "seed", 0);
         var lease = await journal.AcquireAsync(source, CancellationToken.None);

@@ -9,6 +9,8 @@ internal sealed class FakeJournal : IJournal
 {
     private readonly List<StoredSegment> _segments = [];
 
+    public string? WaitsBecause => null;
+
     public Catalogue Catalogue { get; } = new();
 
     /// <summary>Appends interactions (user, item) as one segment.</summary>

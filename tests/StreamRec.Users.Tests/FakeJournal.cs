@@ -21,6 +21,8 @@ internal sealed class FakeJournal(Changes changes) : IJournal
     private readonly List<BehaviorSequence[]> _saving = [];
     private long _position;
 
+    public string? WaitsBecause => null;
+
     public Catalogue Catalogue { get; } = new();
 
     public int MaxSequence { get; init; } = 1024;

@@ -16,6 +16,8 @@ internal static class DoctorCommand
 {
     private const long EnoughBytes = 1L << 30;
 
+    private static readonly TimeSpan DatabasePatience = TimeSpan.FromSeconds(10);
+
     public static Command Create()
     {
         var command = new Command("doctor", "Check native libraries, data, models and Kafka, and say how to mend each.");
@@ -66,12 +68,15 @@ internal static class DoctorCommand
             return "open in the running server";
         }
 
-        if (!File.Exists(options.Journal.Path))
+        if (options.Journal.ConnectionString is null && !File.Exists(options.Journal.Path))
         {
             return "none yet";
         }
 
-        await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+        // A database that is away is waited for; here that is the finding.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(DatabasePatience);
+        await using var data = await OpenAsync(options, logs, patience.Token, cancellationToken);
         var segments = 0L;
         await foreach (var _ in data.Journal.ReadAsync(0, null, cancellationToken))
         {
@@ -80,6 +85,19 @@ internal static class DoctorCommand
 
         var statistics = await data.Journal.StatisticsAsync(cancellationToken);
         return $"{statistics.Interactions:N0} interactions, {statistics.Users:N0} users, {statistics.Items:N0} items; {segments:N0} segments read back whole";
+    }
+
+    private static async Task<OfflineData> OpenAsync(
+        StreamRecOptions options, ILoggerFactory logs, CancellationToken patience, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await OfflineData.OpenAsync(options, logs, patience);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"the database of Journal:ConnectionString does not answer within {DatabasePatience.TotalSeconds:F0} s");
+        }
     }
 
     private static string Champion(StreamRecOptions options, ILoggerFactory logs)

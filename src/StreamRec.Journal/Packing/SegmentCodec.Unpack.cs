@@ -23,6 +23,18 @@ internal static partial class SegmentCodec
         }
     }
 
+    /// <summary>A segment whose offsets must be those that its row names.</summary>
+    /// <exception cref="JournalCorruptException">The bytes are not a segment, or another one.</exception>
+    public static Segment Unpack(ReadOnlySpan<byte> packed, long position, long firstOffset, long nextOffset)
+    {
+        var segment = Unpack(packed, position);
+        return segment.FirstOffset == firstOffset && segment.NextOffset == nextOffset
+            ? segment
+            : throw new JournalCorruptException(
+                $"The segment at journal position {position} holds offsets {segment.FirstOffset} to {segment.NextOffset}, "
+                + $"but its row says {firstOffset} to {nextOffset}. Restore the journal from a backup.");
+    }
+
     /// <summary>Whether the user is in the segment's dictionary; the columns are not read.</summary>
     /// <exception cref="JournalCorruptException">The bytes are not a segment.</exception>
     public static bool Mentions(ReadOnlySpan<byte> packed, ReadOnlySpan<byte> userId, long position)

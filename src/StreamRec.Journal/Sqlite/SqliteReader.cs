@@ -155,14 +155,7 @@ internal sealed class SqliteReader : IDisposable
     private static StoredSegment ReadSegment(SqliteStatement row)
     {
         var position = row.Int64(0);
-        var segment = SegmentCodec.Unpack(row.Bytes(6), position);
-        if (segment.FirstOffset != row.Int64(4) || segment.NextOffset != row.Int64(5))
-        {
-            throw new JournalCorruptException(
-                $"The segment at journal position {position} holds offsets {segment.FirstOffset} to {segment.NextOffset}, "
-                + $"but its row says {row.Int64(4)} to {row.Int64(5)}. Restore the journal from a backup.");
-        }
-
+        var segment = SegmentCodec.Unpack(row.Bytes(6), position, row.Int64(4), row.Int64(5));
         return new StoredSegment(position, new SourcePartition(row.Text(1), row.Text(2), (int)row.Int64(3)), segment);
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using StreamRec.Domain;
+using StreamRec.Journal.Commits;
 using StreamRec.Journal.Packing;
 
 namespace StreamRec.Journal.Sqlite;
@@ -17,14 +18,7 @@ internal sealed partial class SqliteStore
     private readonly SqliteStatement _rewriteSegment;
     private readonly SqliteStatement _insertAudit;
 
-    /// <summary>
-    /// Removes the user inside the transaction; a segment that cannot be read undoes this removal and nothing else.
-    /// </summary>
-    /// <param name="userId">The user.</param>
-    /// <param name="found">Segments that name the user, among those up to <paramref name="searchedTo"/>.</param>
-    /// <param name="searchedTo">Newer segments are searched here.</param>
-    /// <param name="at">For the receipt.</param>
-    /// <exception cref="JournalCorruptException">A segment cannot be read.</exception>
+    /// <inheritdoc/>
     public ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
     {
         var before = _totals;
@@ -69,8 +63,7 @@ internal sealed partial class SqliteStore
 
         _totals.Interactions -= interactions;
         var receipt = new ForgetReceipt(SequenceCodec.Fingerprint(utf8), interactions, positions.Length, at);
-        _insertAudit.BindText(1, at.ToString("O", CultureInfo.InvariantCulture)).BindText(2, "forget").BindText(
-            3, $"user SHA-256 {receipt.UserFingerprint}: {interactions} interactions removed, {positions.Length} segments rewritten").Run();
+        _insertAudit.BindText(1, at.ToString("O", CultureInfo.InvariantCulture)).BindText(2, "forget").BindText(3, ForgetCommand.AuditLine(receipt)).Run();
         return receipt;
     }
 

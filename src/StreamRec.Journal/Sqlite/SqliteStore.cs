@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
+using StreamRec.Journal.Commits;
 
 namespace StreamRec.Journal.Sqlite;
 
@@ -9,7 +11,7 @@ namespace StreamRec.Journal.Sqlite;
 /// What a transaction changes in memory is written to the tables once, before it commits. When the commit fails, memory and tables
 /// differ and the journal is unusable. Threading: the writer's thread only, but for the constructor.
 /// </remarks>
-internal sealed partial class SqliteStore : IDisposable
+internal sealed partial class SqliteStore : IJournalStore
 {
     private const int CheckpointPages = 8 * 1024 * 1024 / SqliteDatabase.PageBytes;
 
@@ -18,6 +20,7 @@ internal sealed partial class SqliteStore : IDisposable
 
     private readonly SqliteDatabase _database;
     private readonly Catalogue _catalogue;
+    private readonly ILogger _logger;
     private readonly Dictionary<SourcePartition, PartitionState> _partitions = [];
     private readonly HashSet<PartitionState> _changedPartitions = [];
     private readonly SqliteStatement _begin;
@@ -34,8 +37,14 @@ internal sealed partial class SqliteStore : IDisposable
     private int _pagesSinceCheckpoint;
     private int _nextCheckpoint = CheckpointPages;
 
-    public SqliteStore(SqliteDatabase database, Catalogue catalogue)
+    /// <param name="database">The one connection that writes; closed with the store.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="catalogue">Gets the numbers that the file has.</param>
+    /// <param name="logger">The log.</param>
+    public SqliteStore(SqliteDatabase database, string path, Catalogue catalogue, ILogger logger)
     {
+        Name = path;
+        _logger = logger;
         _database = database;
         _catalogue = catalogue;
         _begin = database.Prepare("BEGIN IMMEDIATE");
@@ -62,29 +71,38 @@ internal sealed partial class SqliteStore : IDisposable
         LoadTotals();
     }
 
-    /// <summary>Position of the newest segment, 0 when there is none.</summary>
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
     public long Position { get; private set; }
 
-    /// <summary>Whether items have numbers that are not in the table yet.</summary>
-    public bool HasNewItems => _persistedItems < _catalogue.Count;
+    /// <inheritdoc/>
+    /// <remarks>Items have numbers that are not in the table yet.</remarks>
+    public bool HasMore => _persistedItems < _catalogue.Count;
 
-    public void Begin() => _begin.Run();
-
-    /// <summary>Every number given out so far: a segment of this transaction may use it.</summary>
-    public void InsertNewItems()
+    /// <inheritdoc/>
+    public bool Begin(IReadOnlyList<WriteCommand> commands)
     {
+        _begin.Run();
+
+        // Every number given out so far: a segment of this transaction may use it.
         for (var count = _catalogue.Count; _persistedItems < count; _persistedItems++)
         {
             _insertItem.Bind(1, _persistedItems).BindText(2, _catalogue[_persistedItems].Id).Run();
         }
+
+        return true;
     }
 
-    /// <summary>The partition when the lease is its newest, else null.</summary>
+    /// <inheritdoc/>
     public PartitionState? Find(PartitionLease lease) =>
         _partitions.TryGetValue(lease.Source, out var partition) && partition.Epoch == lease.Epoch ? partition : null;
 
+    /// <inheritdoc/>
     public long EpochOf(SourcePartition source) => _partitions.TryGetValue(source, out var partition) ? partition.Epoch : 0;
 
+    /// <inheritdoc/>
     public PartitionLease Acquire(SourcePartition source)
     {
         if (!_partitions.TryGetValue(source, out var partition))
@@ -98,7 +116,7 @@ internal sealed partial class SqliteStore : IDisposable
         return partition.Lease();
     }
 
-    /// <summary>Adds a segment and moves the partition on; the segment's position.</summary>
+    /// <inheritdoc/>
     public long Append(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
     {
         Position++;
@@ -111,6 +129,7 @@ internal sealed partial class SqliteStore : IDisposable
         return Position;
     }
 
+    /// <inheritdoc/>
     public void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state)
     {
         if (_updateUser.BindText(1, userId).BindBlob(2, state).Run() == 0)
@@ -120,14 +139,62 @@ internal sealed partial class SqliteStore : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Fold(PartitionState partition, long foldedPosition, long completedOffset)
     {
         partition.FoldedPosition = Math.Max(partition.FoldedPosition, foldedPosition);
         Complete(partition, completedOffset);
     }
 
+    /// <inheritdoc/>
+    public void Commit()
+    {
+        WriteChanges();
+        _commit.Run();
+        _pagesSinceCheckpoint += _database.TakePagesWritten();
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Empties the write-ahead log, so that nothing overwritten is left in it; a reader may prevent that.</remarks>
+    public bool Erase() => _database.Checkpoint(ErasePatience);
+
+    /// <inheritdoc/>
+    /// <remarks>Copies the write-ahead log into the database file when it has grown.</remarks>
+    public void Maintain()
+    {
+        if (_pagesSinceCheckpoint < _nextCheckpoint)
+        {
+            return;
+        }
+
+        // Our readers keep part of the log for as long as they read a chunk, so the next time gets it, and past four times a short
+        // wait. Somebody else's may keep it for an hour: then commits go on, and the log grows until it ends.
+        var isLong = _pagesSinceCheckpoint >= 4 * CheckpointPages;
+        if (_database.Checkpoint(isLong ? CheckpointPatience : TimeSpan.Zero))
+        {
+            _pagesSinceCheckpoint = 0;
+            _nextCheckpoint = CheckpointPages;
+            return;
+        }
+
+        _nextCheckpoint = _pagesSinceCheckpoint + CheckpointPages;
+        if (isLong)
+        {
+            _logger.WriteAheadLogHeld(_pagesSinceCheckpoint);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Abandon() => _database.LeaveWriteAheadLog();
+
+    /// <inheritdoc/>
+    /// <remarks>Never: the system may have dropped what a failed sync was to write, and say of the next one that all is well.</remarks>
+    public bool MayBeginAgain(Exception failure) => false;
+
+    public void Dispose() => _database.Dispose();
+
     /// <summary>Partitions and totals that the transaction changed, each once however many commands it has.</summary>
-    public void WriteChanges()
+    private void WriteChanges()
     {
         foreach (var partition in _changedPartitions)
         {
@@ -142,46 +209,6 @@ internal sealed partial class SqliteStore : IDisposable
         WriteTotal("users", _totals.Users, _writtenTotals.Users);
         _writtenTotals = _totals;
     }
-
-    public void Commit()
-    {
-        _commit.Run();
-        _pagesSinceCheckpoint += _database.TakePagesWritten();
-    }
-
-    /// <summary>
-    /// Copies the write-ahead log into the database file when it has grown; pages still in the log, 0 when all is well.
-    /// </summary>
-    public int CheckpointWhenDue()
-    {
-        if (_pagesSinceCheckpoint < _nextCheckpoint)
-        {
-            return 0;
-        }
-
-        // Our readers keep part of the log for as long as they read a chunk, so the next time gets it, and past four times a short
-        // wait. Somebody else's may keep it for an hour: then commits go on, and the log grows until it ends.
-        var isLong = _pagesSinceCheckpoint >= 4 * CheckpointPages;
-        if (_database.Checkpoint(isLong ? CheckpointPatience : TimeSpan.Zero))
-        {
-            _pagesSinceCheckpoint = 0;
-            _nextCheckpoint = CheckpointPages;
-            return 0;
-        }
-
-        _nextCheckpoint = _pagesSinceCheckpoint + CheckpointPages;
-        return isLong ? _pagesSinceCheckpoint : 0;
-    }
-
-    /// <summary>
-    /// Empties the write-ahead log, so that nothing overwritten is left in it; false when a reader prevents that.
-    /// </summary>
-    public bool TruncateWriteAheadLog() => _database.Checkpoint(ErasePatience);
-
-    /// <inheritdoc cref="SqliteDatabase.LeaveWriteAheadLog"/>
-    public void LeaveWriteAheadLog() => _database.LeaveWriteAheadLog();
-
-    public void Dispose() => _database.Dispose();
 
     private void Complete(PartitionState partition, long completedOffset)
     {

@@ -84,9 +84,12 @@ public sealed class ApiServer : IAsyncDisposable
     {
         var catalogue = pipeline.Journal.Catalogue;
         app.MapGet("/health/live", () => Results.Text("alive"));
-        app.MapGet("/health/ready", () => pipeline.Failed.IsCompleted
-            ? Results.Problem(pipeline.Failed.Result.Message, statusCode: StatusCodes.Status503ServiceUnavailable)
-            : Results.Text("ready"));
+        app.MapGet("/health/ready", () =>
+            (pipeline.Failed.IsCompleted ? pipeline.Failed.Result.Message
+                : pipeline.Journal.WaitsBecause is { } reason ? $"The journal waits for its database: {reason}"
+                : null) is { } problem
+                ? Results.Problem(problem, statusCode: StatusCodes.Status503ServiceUnavailable)
+                : Results.Text("ready"));
         app.MapGet("/figures", () => FiguresView.Of(pipeline));
 
         app.MapGet("/recommendations/{user}", (HttpContext context, int? k, CancellationToken cancellationToken) => ForUser(context, async user =>

@@ -1,32 +1,39 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
-namespace StreamRec.Journal.Sqlite;
+namespace StreamRec.Journal.Commits;
 
 /// <summary>The one thread that writes: takes everything that waits, commits it in one transaction and answers it all.</summary>
 /// <remarks>
-/// Group commit without a timer: while a sync runs, the next group gathers by itself. Invariant: an answer is given only after the
-/// sync, and after the first failure there is neither another write nor another sync.
+/// Group commit without a timer: while a commit runs, the next group gathers by itself. Invariants: an answer is given only when the
+/// transaction is durable; a group is committed once, however often it has to be begun; and after a failure that the store does not survive
+/// there is neither another write nor another sync.
 /// </remarks>
 internal sealed class CommitWriter : IAsyncDisposable
 {
-    private readonly SqliteStore _store;
-    private readonly string _path;
+    /// <summary>After an outage everything waits, and one transaction of all of it would be in memory twice.</summary>
+    private const long MaxGroupBytes = 64 << 20;
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly IJournalStore _store;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly JournalMetrics _metrics;
     private readonly Channel<WriteCommand> _queue;
     private readonly int _maxGroup;
     private readonly List<WriteCommand> _group = [];
+    private readonly ManualResetEventSlim _stopping = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _position;
     private volatile JournalFailedException? _failure;
+    private volatile string? _waitsBecause;
     private volatile bool _closed;
 
-    public CommitWriter(SqliteStore store, string path, int queueCapacity, TimeProvider time, ILogger logger)
+    public CommitWriter(IJournalStore store, int queueCapacity, TimeProvider time, ILogger logger)
     {
         _store = store;
-        _path = path;
         _time = time;
         _logger = logger;
         _position = store.Position;
@@ -44,8 +51,11 @@ internal sealed class CommitWriter : IAsyncDisposable
         new Thread(Run) { Name = "journal-writer", IsBackground = true }.Start();
     }
 
-    /// <summary>Position of the newest durable segment.</summary>
+    /// <summary>Position of the newest segment that this writer has made durable, or found when it began.</summary>
     public long Position => Volatile.Read(ref _position);
+
+    /// <summary>Why a group has to be begun again, null while all is well.</summary>
+    public string? WaitsBecause => _waitsBecause;
 
     /// <summary>
     /// Waits for room in the queue, then for the commit. Cancelling gives up waiting; what is queued happens all the same.
@@ -76,25 +86,25 @@ internal sealed class CommitWriter : IAsyncDisposable
             throw new JournalFailedException(failure.Message, failure);
         }
 
-        ObjectDisposedException.ThrowIf(_closed, typeof(SqliteJournal));
+        ObjectDisposedException.ThrowIf(_closed, typeof(SegmentJournal));
     }
 
-    /// <summary>Refuses what comes, commits what waits and ends the thread.</summary>
+    /// <summary>Refuses what comes, commits what waits unless the store cannot, and ends the thread.</summary>
     public Task StopAsync()
     {
         _closed = true;
+        _stopping.Set();
         _queue.Writer.TryComplete();
         return _ended.Task;
     }
 
-    /// <summary>
-    /// Stops and closes the database: after the readers, because the last connection folds the write-ahead log into the file.
-    /// </summary>
+    /// <summary>Stops and closes the store.</summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
         _store.Dispose();
         _metrics.Dispose();
+        _stopping.Dispose();
     }
 
     private void Run()
@@ -105,10 +115,13 @@ internal sealed class CommitWriter : IAsyncDisposable
             {
                 CommitGroup();
                 AcknowledgeGroup();
-                CheckpointWhenDue();
+                _store.Maintain();
             }
 
-            CommitLastItems();
+            if (_store.HasMore)
+            {
+                CommitGroup();
+            }
         }
         catch (Exception e)
         {
@@ -127,9 +140,11 @@ internal sealed class CommitWriter : IAsyncDisposable
             return false;
         }
 
-        while (_group.Count < _maxGroup && _queue.Reader.TryRead(out var command))
+        var bytes = 0L;
+        while (_group.Count < _maxGroup && bytes < MaxGroupBytes && _queue.Reader.TryRead(out var command))
         {
             _group.Add(command);
+            bytes += command.Bytes;
         }
 
         return true;
@@ -138,27 +153,59 @@ internal sealed class CommitWriter : IAsyncDisposable
     private void CommitGroup()
     {
         var started = _time.GetTimestamp();
-        _store.Begin();
-        _store.InsertNewItems();
-        ApplyCommands();
-        _store.WriteChanges();
-        _store.Commit();
+        for (var pause = FirstPause; !TryCommit(); pause = Shorter(2 * pause, LongestPause))
+        {
+            _stopping.Wait(pause);
+        }
+
         EraseOverwrittenData();
         Volatile.Write(ref _position, _store.Position);
         _metrics.Committed(_group.Count, _group.Sum(c => c.Interactions), _group.Sum(c => c.Bytes), _time.GetElapsedTime(started));
     }
 
-    private void ApplyCommands()
+    /// <summary>False: it has to be begun again.</summary>
+    private bool TryCommit()
     {
-        foreach (var command in _group)
+        try
         {
-            command.Apply(_store);
+            if (_store.Begin(_group))
+            {
+                foreach (var command in _group)
+                {
+                    command.Apply(_store);
+                }
+
+                _store.Commit();
+            }
         }
+        catch (Exception failure)
+        {
+            if (!_store.MayBeginAgain(failure) || _closed)
+            {
+                throw;
+            }
+
+            if (_waitsBecause is null)
+            {
+                _logger.Waits(failure, _store.Name);
+            }
+
+            _waitsBecause = failure.Message;
+            return false;
+        }
+
+        if (_waitsBecause is not null)
+        {
+            _waitsBecause = null;
+            _logger.GoesOn(_store.Name);
+        }
+
+        return true;
     }
 
     private void EraseOverwrittenData()
     {
-        if (_group.Exists(command => command.ErasesData) && !_store.TruncateWriteAheadLog())
+        if (_group.Exists(command => command.ErasesData) && !_store.Erase())
         {
             _group.FindAll(command => command.ErasesData).ForEach(command => command.RefuseUnerased());
         }
@@ -170,35 +217,17 @@ internal sealed class CommitWriter : IAsyncDisposable
         _group.Clear();
     }
 
-    private void CheckpointWhenDue()
-    {
-        var heldPages = _store.CheckpointWhenDue();
-        if (heldPages > 0)
-        {
-            _logger.WriteAheadLogHeld(heldPages);
-        }
-    }
-
-    /// <summary>Numbers that no append has carried to disk.</summary>
-    private void CommitLastItems()
-    {
-        if (_store.HasNewItems)
-        {
-            CommitGroup();
-        }
-    }
-
     /// <summary>Refuses the group, all that waits and all that comes. The transaction is never tried again.</summary>
     private void Fail(Exception exception)
     {
-        _logger.Failed(exception, _path);
+        _logger.Failed(exception, _store.Name);
         _metrics.Failed();
         var failure = new JournalFailedException(
-            $"Journal {_path} failed, so whether the last commit is on disk is unknown: {exception.Message} "
+            $"Journal {_store.Name} failed, so whether the last commit is durable is unknown: {exception.Message} "
             + "Reopen it (restart) to recover what is.",
             exception);
         _failure = failure;
-        _store.LeaveWriteAheadLog();
+        _store.Abandon();
         _queue.Writer.TryComplete();
         do
         {
@@ -207,4 +236,6 @@ internal sealed class CommitWriter : IAsyncDisposable
         }
         while (TakeGroup());
     }
+
+    private static TimeSpan Shorter(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

@@ -1,12 +1,15 @@
 using StreamRec.Domain;
 
-namespace StreamRec.Journal.Sqlite;
+namespace StreamRec.Journal.Commits;
 
 /// <summary>
 /// Something that waits for the writer: applied in a transaction that it shares with others, answered when that is durable.
 /// </summary>
 internal abstract class WriteCommand
 {
+    /// <summary>The partition that it concerns, if any.</summary>
+    public virtual SourcePartition? Source => null;
+
     /// <summary>Interactions that a commit of this makes durable.</summary>
     public virtual int Interactions => 0;
 
@@ -23,8 +26,11 @@ internal abstract class WriteCommand
     {
     }
 
-    /// <summary>Changes the store, or refuses and changes nothing. An exception fails the whole transaction.</summary>
-    public abstract void Apply(SqliteStore store);
+    /// <summary>
+    /// Changes the store, or refuses and changes nothing. An exception fails the whole transaction, which may be begun again: then this is
+    /// called again.
+    /// </summary>
+    public abstract void Apply(IJournalStore store);
 
     /// <summary>The transaction is durable: gives the answer or the refusal.</summary>
     public abstract void Acknowledge();
@@ -59,11 +65,11 @@ internal abstract class WriteCommand<TAnswer> : WriteCommand
 
     public override void Fail(Exception exception) => _answered.TrySetException(exception);
 
-    protected void Answer(TAnswer answer) => _answer = answer;
+    protected void Answer(TAnswer answer) => (_answer, _refusal) = (answer, null);
 
     protected void Refuse(Exception refusal) => _refusal = refusal;
 
-    protected static FencedException Fenced(SqliteStore store, PartitionLease lease) =>
+    protected static FencedException Fenced(IJournalStore store, PartitionLease lease) =>
         new($"The lease on {lease.Source} has epoch {lease.Epoch}, the newest is {store.EpochOf(lease.Source)}: "
             + "another owner has the partition.");
 }

@@ -1,22 +1,26 @@
 using StreamRec.Domain;
 using StreamRec.Journal.Packing;
 
-namespace StreamRec.Journal.Sqlite;
+namespace StreamRec.Journal.Commits;
 
 /// <summary><see cref="IJournal.AcquireAsync"/></summary>
 internal sealed class AcquireCommand(SourcePartition source) : WriteCommand<PartitionLease>
 {
-    public override void Apply(SqliteStore store) => Answer(store.Acquire(source));
+    public override SourcePartition? Source => source;
+
+    public override void Apply(IJournalStore store) => Answer(store.Acquire(source));
 }
 
 /// <summary><see cref="IJournal.AppendAsync"/>; the segment is packed by the caller, so the writer only copies.</summary>
 internal sealed class AppendCommand(PartitionLease lease, Segment segment, PackedWriter packed) : WriteCommand<long>
 {
+    public override SourcePartition? Source => lease.Source;
+
     public override int Interactions => IsRefused ? 0 : segment.Entries.Count;
 
     public override int Bytes { get; } = packed.Length;
 
-    public override void Apply(SqliteStore store)
+    public override void Apply(IJournalStore store)
     {
         var partition = store.Find(lease);
         if (partition is null)
@@ -33,8 +37,12 @@ internal sealed class AppendCommand(PartitionLease lease, Segment segment, Packe
         {
             Answer(store.Append(partition, segment, packed.Written));
         }
+    }
 
+    public override void Acknowledge()
+    {
         packed.Dispose();
+        base.Acknowledge();
     }
 
     public override void Fail(Exception exception)
@@ -49,6 +57,8 @@ internal sealed class SaveCommand(
     PartitionLease lease, PackedWriter packed, (int UserId, int State)[] lengths, long foldedPosition, long completedOffset)
     : WriteCommand<bool>
 {
+    public override SourcePartition? Source => lease.Source;
+
     public override int Bytes { get; } = packed.Length;
 
     /// <summary>Reads the sequences now, on the caller's thread: they may change as soon as this returns.</summary>
@@ -78,7 +88,7 @@ internal sealed class SaveCommand(
         }
     }
 
-    public override void Apply(SqliteStore store)
+    public override void Apply(IJournalStore store)
     {
         var partition = store.Find(lease);
         if (partition is null)
@@ -101,9 +111,14 @@ internal sealed class SaveCommand(
             }
 
             store.Fold(partition, foldedPosition, completedOffset);
+            Answer(true);
         }
+    }
 
+    public override void Acknowledge()
+    {
         packed.Dispose();
+        base.Acknowledge();
     }
 
     public override void Fail(Exception exception)
@@ -129,8 +144,11 @@ internal abstract class EraseCommand<TAnswer> : WriteCommand<TAnswer>
 internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
     : EraseCommand<ForgetReceipt>
 {
+    /// <summary>What the audit record says.</summary>
+    public static string AuditLine(ForgetReceipt receipt) =>
+        $"user SHA-256 {receipt.UserFingerprint}: {receipt.Interactions} interactions removed, {receipt.Segments} segments rewritten";
 
-    public override void Apply(SqliteStore store)
+    public override void Apply(IJournalStore store)
     {
         try
         {
@@ -141,10 +159,4 @@ internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, lo
             Refuse(e);
         }
     }
-}
-
-/// <summary>Clears what page splits left of deleted users, see <see cref="ResidueSearch"/>.</summary>
-internal sealed class RebuildUsersCommand : EraseCommand<bool>
-{
-    public override void Apply(SqliteStore store) => store.RebuildUsers();
 }

@@ -1,6 +1,6 @@
 using StreamRec.Domain;
 
-namespace StreamRec.Journal.Sqlite;
+namespace StreamRec.Journal.Commits;
 
 /// <summary>
 /// One source partition as the writer knows it: there is one writer, so what it remembers is what the table says.

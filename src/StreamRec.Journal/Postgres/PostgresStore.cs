@@ -1,0 +1,410 @@
+using System.Data;
+using Npgsql;
+using StreamRec.Domain;
+using StreamRec.Journal.Commits;
+using StreamRec.Journal.Packing;
+
+namespace StreamRec.Journal.Postgres;
+
+/// <summary>
+/// The writer's side of the tables, in two round trips a transaction: one locks and reads, one writes everything and commits.
+/// </summary>
+/// <remarks>
+/// Every transaction locks the one row of <c>journal</c> first. So the writers of all nodes commit one after the other: positions follow the
+/// order of the commits, nothing that was read under the lock can change before the commit, and a transaction whose connection broke has
+/// come to its end before the next one begins. Each adds one to the writer's own count in <c>writers</c>, which tells the next one what
+/// became of it; numbers of transactions would not do, because a database that crashed gives them out again.
+/// </remarks>
+internal sealed class PostgresStore(PostgresDatabase database, long position) : IJournalStore
+{
+    private const long PieceBytes = 16 << 20;
+    private const int SegmentsAtOnce = 64;
+
+    private readonly Dictionary<SourcePartition, PartitionState> _partitions = [];
+    private readonly HashSet<PartitionState> _changedPartitions = [];
+    private readonly List<(long Position, PartitionState Partition, long FirstOffset, long NextOffset, byte[] Payload)> _segments = [];
+    private readonly Dictionary<byte[], byte[]> _users = new(SameBytes.Instance);
+    private readonly Guid _id = Guid.NewGuid();
+    private NpgsqlConnection? _connection;
+
+    // Transactions committed for certain; the one after them is unknown while a commit of it was sent and not answered.
+    private long _commits;
+    private bool _unknown;
+    private long _interactions;
+    private long _removedUsers;
+
+    /// <inheritdoc/>
+    public string Name => database.Name;
+
+    /// <inheritdoc/>
+    public long Position { get; private set; } = position;
+
+    /// <inheritdoc/>
+    public bool HasMore => false;
+
+    /// <inheritdoc/>
+    public bool Begin(IReadOnlyList<WriteCommand> commands)
+    {
+        Clear();
+        if (_connection is not { State: ConnectionState.Open })
+        {
+            _connection?.Dispose();
+            _connection = database.Open();
+        }
+
+        SourcePartition[] sources = [.. commands.Select(command => command.Source).OfType<SourcePartition>().Distinct()];
+        using var batch = new NpgsqlBatch(_connection);
+        batch.BatchCommands.Add(Sql.InBatch("BEGIN ISOLATION LEVEL READ COMMITTED"));
+        batch.BatchCommands.Add(Sql.InBatch("SELECT position FROM journal FOR UPDATE"));
+        // A statement of its own: only one that begins behind the lock sees what was committed before it.
+        batch.BatchCommands.Add(Sql.InBatch("SELECT coalesce(max(commits), 0) FROM writers WHERE id = $1", _id));
+        batch.BatchCommands.Add(Sql.InBatch(
+            """
+            SELECT p.id, p.topic, p.log, p.partition, p.epoch, p.next_offset, p.completed_offset, p.folded_position
+            FROM unnest($1, $2, $3) AS asked (topic, log, partition) JOIN partitions p USING (topic, log, partition)
+            """,
+            sources.Select(source => source.Topic).ToArray(),
+            sources.Select(source => source.Log).ToArray(),
+            sources.Select(source => source.Partition).ToArray()));
+        using (var rows = batch.ExecuteReader())
+        {
+            ReadPosition(rows);
+            rows.Read();
+            var committed = rows.GetInt64(0);
+            rows.NextResult();
+            if (_unknown && committed > _commits)
+            {
+                rows.Close();
+                Run("ROLLBACK");
+                (_unknown, _commits) = (false, committed);
+                return false;
+            }
+
+            _unknown = false;
+            ReadPartitions(rows);
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public PartitionState? Find(PartitionLease lease) =>
+        _partitions.TryGetValue(lease.Source, out var partition) && partition.Epoch == lease.Epoch ? partition : null;
+
+    /// <inheritdoc/>
+    public long EpochOf(SourcePartition source) => _partitions.TryGetValue(source, out var partition) ? partition.Epoch : 0;
+
+    /// <inheritdoc/>
+    public PartitionLease Acquire(SourcePartition source)
+    {
+        if (!_partitions.TryGetValue(source, out var partition))
+        {
+            using var command = Sql.Command(
+                _connection!,
+                """
+                INSERT INTO partitions (topic, log, partition, epoch, next_offset, completed_offset, folded_position)
+                VALUES ($1, $2, $3, 0, 0, 0, 0) RETURNING id
+                """,
+                source.Topic, source.Log, source.Partition);
+            partition = new PartitionState((int)command.ExecuteScalar()!, source);
+            _partitions.Add(source, partition);
+        }
+
+        partition.Epoch++;
+        _changedPartitions.Add(partition);
+        return partition.Lease();
+    }
+
+    /// <inheritdoc/>
+    public long Append(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
+    {
+        Position++;
+        _segments.Add((Position, partition, segment.FirstOffset, segment.NextOffset, packed.ToArray()));
+        _interactions += segment.Entries.Count;
+        partition.NextOffset = segment.NextOffset;
+        Complete(partition, segment.CompletedOffset);
+        return Position;
+    }
+
+    /// <inheritdoc/>
+    public void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state) => _users[userId.ToArray()] = state.ToArray();
+
+    /// <inheritdoc/>
+    public void Fold(PartitionState partition, long foldedPosition, long completedOffset)
+    {
+        partition.FoldedPosition = Math.Max(partition.FoldedPosition, foldedPosition);
+        Complete(partition, completedOffset);
+    }
+
+    /// <inheritdoc/>
+    public ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    {
+        Write(commit: false);
+        Run("SAVEPOINT forget");
+        try
+        {
+            var receipt = Remove(userId, found, searchedTo, at);
+            Run("RELEASE SAVEPOINT forget");
+            return receipt;
+        }
+        catch (JournalCorruptException)
+        {
+            (_interactions, _removedUsers) = (0, 0);
+            Run("ROLLBACK TO SAVEPOINT forget");
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Commit()
+    {
+        _unknown = true;
+        Write(commit: true);
+        (_unknown, _commits) = (false, _commits + 1);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// Nothing to do: no query and no dump shows overwritten rows. Their bytes stay in free space until that is used again, which
+    /// <c>VACUUM FULL segments, users</c> brings about at once, and in the write-ahead log, its archives and replicas for as long as those are kept.
+    /// </remarks>
+    public bool Erase() => true;
+
+    /// <inheritdoc/>
+    public void Maintain()
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Abandon()
+    {
+    }
+
+    /// <inheritdoc/>
+    public bool MayBeginAgain(Exception failure)
+    {
+        // Whatever the session was in the middle of, it ends with the connection.
+        try
+        {
+            _connection?.Dispose();
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
+        {
+            // It is being dropped.
+        }
+
+        _connection = null;
+        return PostgresDatabase.IsPassing(failure);
+    }
+
+    public void Dispose() => _connection?.Dispose();
+
+    private void Clear()
+    {
+        _partitions.Clear();
+        ClearChanges();
+    }
+
+    private void ClearChanges()
+    {
+        _changedPartitions.Clear();
+        _segments.Clear();
+        _users.Clear();
+        (_interactions, _removedUsers) = (0, 0);
+    }
+
+    private void ReadPosition(NpgsqlDataReader rows)
+    {
+        if (!rows.Read())
+        {
+            throw new JournalCorruptException($"{Name} has no row in the table journal. Restore it from a backup.");
+        }
+
+        Position = rows.GetInt64(0);
+        rows.NextResult();
+    }
+
+    private void ReadPartitions(NpgsqlDataReader rows)
+    {
+        while (rows.Read())
+        {
+            var source = new SourcePartition(rows.GetString(1), rows.GetString(2), rows.GetInt32(3));
+            _partitions.Add(source, new PartitionState(rows.GetInt32(0), source)
+            {
+                Epoch = rows.GetInt64(4),
+                NextOffset = rows.GetInt64(5),
+                CompletedOffset = rows.GetInt64(6),
+                FoldedPosition = rows.GetInt64(7),
+            });
+        }
+    }
+
+    private void Complete(PartitionState partition, long completedOffset)
+    {
+        // Appends and saves of one shard may overtake each other; what was completed stays completed.
+        partition.CompletedOffset = Math.Max(partition.CompletedOffset, completedOffset);
+        _changedPartitions.Add(partition);
+    }
+
+    /// <summary>Everything that the transaction has changed so far, in one round trip.</summary>
+    private void Write(bool commit)
+    {
+        using var batch = new NpgsqlBatch(_connection);
+        if (_segments.Count > 0)
+        {
+            batch.BatchCommands.Add(Sql.InBatch(
+                "INSERT INTO segments (position, partition, first_offset, next_offset, payload) SELECT * FROM unnest($1, $2, $3, $4, $5)",
+                _segments.ConvertAll(s => s.Position),
+                _segments.ConvertAll(s => (int)s.Partition.Id),
+                _segments.ConvertAll(s => s.FirstOffset),
+                _segments.ConvertAll(s => s.NextOffset),
+                _segments.ConvertAll(s => s.Payload)));
+        }
+
+        foreach (var some in InPieces(_users))
+        {
+            batch.BatchCommands.Add(Sql.InBatch(
+                """
+                WITH saved AS (
+                    INSERT INTO users (user_id, state) SELECT * FROM unnest($1, $2)
+                    ON CONFLICT (user_id) DO UPDATE SET state = excluded.state RETURNING xmax = 0 AS is_new)
+                UPDATE journal SET users = users + (SELECT count(*) FROM saved WHERE is_new) WHERE EXISTS (SELECT 1 FROM saved WHERE is_new)
+                """,
+                some.Select(pair => pair.Key).ToArray(), some.Select(pair => pair.Value).ToArray()));
+        }
+
+        if (_changedPartitions.Count > 0)
+        {
+            PartitionState[] changed = [.. _changedPartitions];
+            batch.BatchCommands.Add(Sql.InBatch(
+                """
+                UPDATE partitions p SET epoch = c.epoch, next_offset = c.next_offset, completed_offset = c.completed_offset,
+                    folded_position = c.folded_position
+                FROM unnest($1, $2, $3, $4, $5) AS c (id, epoch, next_offset, completed_offset, folded_position) WHERE p.id = c.id
+                """,
+                changed.Select(p => (int)p.Id).ToArray(),
+                changed.Select(p => p.Epoch).ToArray(),
+                changed.Select(p => p.NextOffset).ToArray(),
+                changed.Select(p => p.CompletedOffset).ToArray(),
+                changed.Select(p => p.FoldedPosition).ToArray()));
+        }
+
+        if (_segments.Count > 0 || _interactions != 0 || _removedUsers != 0)
+        {
+            batch.BatchCommands.Add(Sql.InBatch(
+                "UPDATE journal SET position = $1, segments = segments + $2, interactions = interactions + $3, users = users - $4",
+                Position, (long)_segments.Count, _interactions, _removedUsers));
+        }
+
+        if (commit)
+        {
+            batch.BatchCommands.Add(Sql.InBatch(
+                "INSERT INTO writers (id, commits, at) VALUES ($1, $2, now()) ON CONFLICT (id) DO UPDATE SET commits = excluded.commits, at = excluded.at",
+                _id, _commits + 1));
+            batch.BatchCommands.Add(Sql.InBatch("COMMIT"));
+        }
+
+        if (batch.BatchCommands.Count > 0)
+        {
+            batch.ExecuteNonQuery();
+        }
+
+        ClearChanges();
+    }
+
+    // A message to the server has at most 1 GB, and one of a tenth of it is in memory twice.
+    private static IEnumerable<List<KeyValuePair<byte[], byte[]>>> InPieces(Dictionary<byte[], byte[]> users)
+    {
+        var (piece, bytes) = (new List<KeyValuePair<byte[], byte[]>>(), 0L);
+        foreach (var user in users)
+        {
+            piece.Add(user);
+            bytes += user.Key.Length + user.Value.Length;
+            if (bytes >= PieceBytes)
+            {
+                yield return piece;
+                (piece, bytes) = ([], 0);
+            }
+        }
+
+        if (piece.Count > 0)
+        {
+            yield return piece;
+        }
+    }
+
+    private ForgetReceipt Remove(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    {
+        var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
+        _removedUsers = Run("DELETE FROM users WHERE user_id = $1", utf8);
+        var touched = 0;
+        foreach (var position in found)
+        {
+            touched += Rewrite(userId, utf8, Segments("position = $1", position));
+        }
+
+        for (var (after, some) = (searchedTo, new List<(long, byte[])>()); ; after = some[^1].Item1)
+        {
+            some = Segments($"position > $1 ORDER BY position LIMIT {SegmentsAtOnce}", after);
+            touched += Rewrite(userId, utf8, some);
+            if (some.Count < SegmentsAtOnce)
+            {
+                break;
+            }
+        }
+
+        var receipt = new ForgetReceipt(SequenceCodec.Fingerprint(utf8), -_interactions, touched, at);
+        Run("INSERT INTO audit (at, action, detail) VALUES ($1, 'forget', $2)", at.ToUniversalTime(), ForgetCommand.AuditLine(receipt));
+        return receipt;
+    }
+
+    private int Rewrite(string userId, byte[] utf8, List<(long Position, byte[] Payload)> segments)
+    {
+        using var batch = new NpgsqlBatch(_connection);
+        foreach (var (position, payload) in segments.Where(s => SegmentCodec.Mentions(s.Payload, utf8, s.Position)))
+        {
+            var segment = SegmentCodec.Unpack(payload, position);
+            var without = SegmentCodec.Without(segment, userId);
+            using var packed = SegmentCodec.Pack(without);
+            batch.BatchCommands.Add(Sql.InBatch("UPDATE segments SET payload = $1 WHERE position = $2", packed.Written.ToArray(), position));
+            _interactions -= segment.Entries.Count - without.Entries.Count;
+        }
+
+        if (batch.BatchCommands.Count > 0)
+        {
+            batch.ExecuteNonQuery();
+        }
+
+        return batch.BatchCommands.Count;
+    }
+
+    private List<(long Position, byte[] Payload)> Segments(string where, object parameter)
+    {
+        using var command = Sql.Command(
+            _connection!, $"SELECT position, payload FROM segments WHERE {where}", parameter);
+        using var rows = command.ExecuteReader();
+        var segments = new List<(long, byte[])>();
+        while (rows.Read())
+        {
+            segments.Add((rows.GetInt64(0), Sql.Bytes(rows, 1)));
+        }
+
+        return segments;
+    }
+
+    private int Run(string sql, params ReadOnlySpan<object> parameters) => Sql.Run(_connection!, sql, parameters);
+
+    private sealed class SameBytes : IEqualityComparer<byte[]>
+    {
+        public static readonly SameBytes Instance = new();
+
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode(byte[] bytes)
+        {
+            var hash = default(HashCode);
+            hash.AddBytes(bytes);
+            return hash.ToHashCode();
+        }
+    }
+}

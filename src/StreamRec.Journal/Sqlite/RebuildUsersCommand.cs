@@ -1,0 +1,13 @@
+using StreamRec.Journal.Commits;
+
+namespace StreamRec.Journal.Sqlite;
+
+/// <summary>Clears what page splits left of deleted users, see <see cref="ResidueSearch"/>.</summary>
+internal sealed class RebuildUsersCommand : EraseCommand<bool>
+{
+    public override void Apply(IJournalStore store)
+    {
+        ((SqliteStore)store).RebuildUsers();
+        Answer(true);
+    }
+}

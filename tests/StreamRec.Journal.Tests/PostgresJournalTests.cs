@@ -1,0 +1,89 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using StreamRec.Domain;
+
+namespace StreamRec.Journal.Tests;
+
+/// <summary>The contract on PostgreSQL, and what only a database can do: be shared, be away, be asked what became of a commit.</summary>
+[Collection(nameof(PostgresServer))]
+public sealed class PostgresJournalTests(PostgresServer server) : JournalContract
+{
+    private readonly string _schema = server.Missing is null ? server.NewSchema() : "";
+
+    protected override Task<IJournal> OpenAsync(int maxItems) => OpenAsync(_schema, maxItems);
+
+    protected override async Task DamageSegmentAsync(long position)
+    {
+        await using var connection = new NpgsqlConnection(_schema);
+        await connection.OpenAsync(Token);
+        await using var command = new NpgsqlCommand($"UPDATE segments SET payload = set_byte(payload, 20, get_byte(payload, 20) # 255) WHERE position = {position}", connection);
+        Assert.Equal(1, await command.ExecuteNonQueryAsync(Token));
+    }
+
+    public override ValueTask InitializeAsync()
+    {
+        Assert.SkipWhen(server.Missing is not null, server.Missing ?? "");
+        return base.InitializeAsync();
+    }
+
+    [Fact]
+    public async Task Nodes_agree_on_item_numbers_and_read_each_others_users()
+    {
+        await using var other = await OpenAsync(_schema, 1000);
+        await Journal.AddItemsAsync(["mine"], Token);
+        await other.AddItemsAsync(["its", "mine"], Token);
+        var lease = await other.AcquireAsync(Some.Partition(), Token);
+        var sequence = new BehaviorSequence("a");
+        sequence.Apply(Some.Items + 1, InteractionType.Click, 5, null, 50);
+        var position = await other.AppendAsync(lease, Some.Clicks(0, "a"), Token);
+        await other.SaveUsersAsync(lease, [sequence], position, 1, Token);
+
+        Some.AssertSame(sequence, (await Journal.LoadUsersAsync(["a"], Token))[0]);
+
+        Assert.Equal((Some.Items, Some.Items + 1), (Number(Journal, "mine"), Number(Journal, "its")));
+        Assert.Equal((Some.Items, Some.Items + 1), (Number(other, "mine"), Number(other, "its")));
+        Assert.Single(await ReadAllAsync());
+
+        static int Number(IJournal journal, string itemId) => journal.Catalogue.TryGetNumber(itemId, out var number) ? number : -1;
+    }
+
+    [Fact]
+    public async Task A_node_that_lost_its_partition_to_another_is_fenced()
+    {
+        await using var other = await OpenAsync(_schema, 1000);
+        var mine = await Journal.AcquireAsync(Some.Partition(), Token);
+        await Journal.AppendAsync(mine, Some.Clicks(0, "a"), Token);
+        var its = await other.AcquireAsync(Some.Partition(), Token);
+
+        await Assert.ThrowsAsync<FencedException>(() => Journal.AppendAsync(mine, Some.Clicks(1, "b"), Token).AsTask());
+        await Assert.ThrowsAsync<FencedException>(() => Journal.SaveUsersAsync(mine, [new BehaviorSequence("a")], 1, 0, Token).AsTask());
+
+        Assert.Equal((2, 1), (its.Epoch, its.NextOffset));
+        await other.AppendAsync(its, Some.Clicks(1, "c"), Token);
+        Assert.Equal([1, 2], (await ReadAllAsync()).Select(segment => segment.Position));
+    }
+
+    [Fact]
+    public async Task Positions_of_several_writing_nodes_follow_the_order_of_their_commits()
+    {
+        await using var other = await OpenAsync(_schema, 1000);
+        var positions = await Task.WhenAll(new[] { Journal, other }.Select(async (journal, node) =>
+        {
+            var lease = await journal.AcquireAsync(Some.Partition(node), Token);
+            var mine = new List<long>();
+            for (var i = 0; i < 60; i++)
+            {
+                mine.Add(await journal.AppendAsync(lease, Some.Clicks(i, "a"), Token));
+                // What was acknowledged is there for every reader, and nothing below it is still to come.
+                Assert.Equal(Enumerable.Range(1, (int)mine[^1]).Select(n => (long)n), (await ReadAllAsync()).Select(s => s.Position).TakeWhile(p => p <= mine[^1]));
+            }
+
+            return mine;
+        }));
+
+        Assert.Equal(Enumerable.Range(1, 120).Select(i => (long)i), positions.SelectMany(mine => mine).Order());
+    }
+
+    private static Task<IJournal> OpenAsync(string schema, int maxItems) => SegmentJournal.OpenAsync(
+        new JournalOptions { ConnectionString = schema, MaxItems = maxItems }, TimeProvider.System, NullLogger.Instance, Token);
+}
