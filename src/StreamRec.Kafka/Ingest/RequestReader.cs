@@ -24,6 +24,9 @@ public sealed class RequestReader : IHostedService, IDisposable
 {
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
+    // Longer than a busy broker takes: what is not committed is answered a second time.
+    private static readonly TimeSpan LastCommitTimeout = TimeSpan.FromSeconds(5);
+
     private readonly KafkaCluster _cluster;
     private readonly KafkaOptions _options;
     private readonly Func<RecommendationRequest, CancellationToken, ValueTask> _handle;
@@ -36,6 +39,7 @@ public sealed class RequestReader : IHostedService, IDisposable
     private readonly Dictionary<TopicPartition, TopicPartitionOffset> _handled = [];
     private readonly List<Task> _deadLettered = [];
     private long _lastCommit;
+    private bool _uncommitted;
 
     /// <param name="cluster">The Kafka to read from.</param>
     /// <param name="options">Valid settings.</param>
@@ -117,6 +121,7 @@ public sealed class RequestReader : IHostedService, IDisposable
         {
             Handle(record, stopping);
             _handled[record.TopicPartition] = new TopicPartitionOffset(record.TopicPartition, record.Offset + 1);
+            _uncommitted = true;
         }
 
         if (_time.GetElapsedTime(_lastCommit) >= CommitInterval)
@@ -157,21 +162,26 @@ public sealed class RequestReader : IHostedService, IDisposable
     // Nothing is committed past a dead letter that is not durable yet; the next second tries again.
     private void Commit(IConsumer<byte[], byte[]> consumer, bool last)
     {
+        if (last)
+        {
+            Task.WhenAll(_deadLettered).ContinueWith(static _ => { }, TaskScheduler.Default).Wait(LastCommitTimeout);
+        }
+
         _deadLettered.RemoveAll(t => t.IsCompletedSuccessfully);
-        if (_deadLettered.Count > 0 || _handled.Count == 0)
+        if (_deadLettered.Count > 0)
         {
             return;
         }
 
-        List<TopicPartitionOffset> offsets = [.. _handled.Values];
         if (last)
         {
-            _committer.Finish(consumer, offsets, CommitInterval);
+            // All of them, also those that a commit was started for: whether that one succeeded nobody knows.
+            _committer.Finish(consumer, [.. _handled.Values], LastCommitTimeout);
             _handled.Clear();
         }
-        else if (_committer.TryStart(consumer, offsets))
+        else if (_uncommitted && _committer.TryStart(consumer, [.. _handled.Values]))
         {
-            _handled.Clear();
+            _uncommitted = false;
         }
     }
 }
