@@ -15,7 +15,7 @@ namespace StreamRec.Journal;
 /// </remarks>
 public abstract class SegmentJournal : IJournal
 {
-    private protected SegmentJournal(JournalOptions options, IJournalStore store, Catalogue catalogue, TimeProvider time, ILogger logger)
+    private protected SegmentJournal(JournalOptions options, JournalStore store, Catalogue catalogue, TimeProvider time, ILogger logger)
     {
         MaxItems = options.MaxItems;
         Catalogue = catalogue;

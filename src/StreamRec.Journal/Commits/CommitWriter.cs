@@ -17,7 +17,7 @@ internal sealed class CommitWriter : IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    private readonly IJournalStore _store;
+    private readonly JournalStore _store;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly JournalMetrics _metrics;
@@ -31,7 +31,7 @@ internal sealed class CommitWriter : IAsyncDisposable
     private volatile string? _waitsBecause;
     private volatile bool _closed;
 
-    public CommitWriter(IJournalStore store, int queueCapacity, TimeProvider time, ILogger logger)
+    public CommitWriter(JournalStore store, int queueCapacity, TimeProvider time, ILogger logger)
     {
         _store = store;
         _time = time;

@@ -30,7 +30,7 @@ internal abstract class WriteCommand
     /// Changes the store, or refuses and changes nothing. An exception fails the whole transaction, which may be begun again: then this is
     /// called again.
     /// </summary>
-    public abstract void Apply(IJournalStore store);
+    public abstract void Apply(JournalStore store);
 
     /// <summary>The transaction is durable: gives the answer or the refusal.</summary>
     public abstract void Acknowledge();
@@ -69,7 +69,7 @@ internal abstract class WriteCommand<TAnswer> : WriteCommand
 
     protected void Refuse(Exception refusal) => _refusal = refusal;
 
-    protected static FencedException Fenced(IJournalStore store, PartitionLease lease) =>
+    protected static FencedException Fenced(JournalStore store, PartitionLease lease) =>
         new($"The lease on {lease.Source} has epoch {lease.Epoch}, the newest is {store.EpochOf(lease.Source)}: "
             + "another owner has the partition.");
 }

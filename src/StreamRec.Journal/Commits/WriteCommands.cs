@@ -8,59 +8,63 @@ internal sealed class AcquireCommand(SourcePartition source) : WriteCommand<Part
 {
     public override SourcePartition? Source => source;
 
-    public override void Apply(IJournalStore store) => Answer(store.Acquire(source));
+    public override void Apply(JournalStore store) => Answer(store.Acquire(source));
 }
 
-/// <summary><see cref="IJournal.AppendAsync"/>; the segment is packed by the caller, so the writer only copies.</summary>
-internal sealed class AppendCommand(PartitionLease lease, Segment segment, PackedWriter packed) : WriteCommand<long>
+/// <summary>A command with a packed buffer, which it gives back when it is answered.</summary>
+internal abstract class PackedCommand<TAnswer>(PartitionLease lease, PackedWriter packed) : WriteCommand<TAnswer>
 {
-    public override SourcePartition? Source => lease.Source;
-
-    public override int Interactions => IsRefused ? 0 : segment.Entries.Count;
+    public override SourcePartition? Source => Lease.Source;
 
     public override int Bytes { get; } = packed.Length;
 
-    public override void Apply(IJournalStore store)
-    {
-        var partition = store.Find(lease);
-        if (partition is null)
-        {
-            Refuse(Fenced(store, lease));
-        }
-        else if (partition.NextOffset != segment.FirstOffset)
-        {
-            Refuse(new FencedException(
-                $"The segment of {lease.Source} begins at offset {segment.FirstOffset}, but the journal's position is "
-                + $"{partition.NextOffset}: acquire again."));
-        }
-        else
-        {
-            Answer(store.Append(partition, segment, packed.Written));
-        }
-    }
+    protected PartitionLease Lease { get; } = lease;
+
+    protected PackedWriter Packed { get; } = packed;
 
     public override void Acknowledge()
     {
-        packed.Dispose();
+        Packed.Dispose();
         base.Acknowledge();
     }
 
     public override void Fail(Exception exception)
     {
-        packed.Dispose();
+        Packed.Dispose();
         base.Fail(exception);
+    }
+}
+
+/// <summary><see cref="IJournal.AppendAsync"/>; the segment is packed by the caller, so the writer only copies.</summary>
+internal sealed class AppendCommand(PartitionLease lease, Segment segment, PackedWriter packed) : PackedCommand<long>(lease, packed)
+{
+    public override int Interactions => IsRefused ? 0 : segment.Entries.Count;
+
+    public override void Apply(JournalStore store)
+    {
+        var partition = store.Find(Lease);
+        if (partition is null)
+        {
+            Refuse(Fenced(store, Lease));
+        }
+        else if (partition.NextOffset != segment.FirstOffset)
+        {
+            Refuse(new FencedException(
+                $"The segment of {Lease.Source} begins at offset {segment.FirstOffset}, but the journal's position is "
+                + $"{partition.NextOffset}: acquire again."));
+        }
+        else
+        {
+            Answer(store.Append(partition, segment, Packed.Written));
+        }
     }
 }
 
 /// <summary><see cref="IJournal.SaveUsersAsync"/>; ids and states stand one after the other in one buffer.</summary>
 internal sealed class SaveCommand(
     PartitionLease lease, PackedWriter packed, (int UserId, int State)[] lengths, long foldedPosition, long completedOffset)
-    : WriteCommand<bool>
+    : PackedCommand<bool>(lease, packed)
 {
-    public override SourcePartition? Source => lease.Source;
-
-    public override int Bytes { get; } = packed.Length;
-
     /// <summary>Reads the sequences now, on the caller's thread: they may change as soon as this returns.</summary>
     public static SaveCommand Pack(
         PartitionLease lease, IReadOnlyCollection<BehaviorSequence> sequences, long foldedPosition, long completedOffset)
@@ -88,17 +92,17 @@ internal sealed class SaveCommand(
         }
     }
 
-    public override void Apply(IJournalStore store)
+    public override void Apply(JournalStore store)
     {
-        var partition = store.Find(lease);
+        var partition = store.Find(Lease);
         if (partition is null)
         {
-            Refuse(Fenced(store, lease));
+            Refuse(Fenced(store, Lease));
         }
         else if (foldedPosition > store.Position || completedOffset > partition.NextOffset)
         {
             Refuse(new ArgumentException(
-                $"States of {lease.Source} folded to position {foldedPosition} and completed to offset {completedOffset} "
+                $"States of {Lease.Source} folded to position {foldedPosition} and completed to offset {completedOffset} "
                 + $"are ahead of the journal, which is at position {store.Position} and offset {partition.NextOffset}."));
         }
         else
@@ -106,25 +110,13 @@ internal sealed class SaveCommand(
             var at = 0;
             foreach (var (userId, state) in lengths)
             {
-                store.SaveUser(packed.Written.Slice(at, userId), packed.Written.Slice(at + userId, state));
+                store.SaveUser(Packed.Written.Slice(at, userId), Packed.Written.Slice(at + userId, state));
                 at += userId + state;
             }
 
             store.Fold(partition, foldedPosition, completedOffset);
             Answer(true);
         }
-    }
-
-    public override void Acknowledge()
-    {
-        packed.Dispose();
-        base.Acknowledge();
-    }
-
-    public override void Fail(Exception exception)
-    {
-        packed.Dispose();
-        base.Fail(exception);
     }
 }
 
@@ -148,7 +140,7 @@ internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, lo
     public static string AuditLine(ForgetReceipt receipt) =>
         $"user SHA-256 {receipt.UserFingerprint}: {receipt.Interactions} interactions removed, {receipt.Segments} segments rewritten";
 
-    public override void Apply(IJournalStore store)
+    public override void Apply(JournalStore store)
     {
         try
         {

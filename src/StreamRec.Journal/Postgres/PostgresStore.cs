@@ -15,15 +15,14 @@ namespace StreamRec.Journal.Postgres;
 /// come to its end before the next one begins. Each adds one to the writer's own count in <c>writers</c>, which tells the next one what
 /// became of it; numbers of transactions would not do, because a database that crashed gives them out again.
 /// </remarks>
-internal sealed class PostgresStore(PostgresDatabase database, long position) : IJournalStore
+internal sealed class PostgresStore : JournalStore
 {
     private const long PieceBytes = 16 << 20;
     private const int SegmentsAtOnce = 64;
 
-    private readonly Dictionary<SourcePartition, PartitionState> _partitions = [];
-    private readonly HashSet<PartitionState> _changedPartitions = [];
     private readonly List<(long Position, PartitionState Partition, long FirstOffset, long NextOffset, byte[] Payload)> _segments = [];
     private readonly Dictionary<byte[], byte[]> _users = new(SameBytes.Instance);
+    private readonly PostgresDatabase _database;
     private readonly Guid _id = Guid.NewGuid();
     private NpgsqlConnection? _connection;
 
@@ -33,23 +32,26 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
     private long _interactions;
     private long _removedUsers;
 
-    /// <inheritdoc/>
-    public string Name => database.Name;
+    public PostgresStore(PostgresDatabase database, long position)
+    {
+        _database = database;
+        Position = position;
+    }
 
     /// <inheritdoc/>
-    public long Position { get; private set; } = position;
+    public override string Name => _database.Name;
 
     /// <inheritdoc/>
-    public bool HasMore => false;
+    public override bool HasMore => false;
 
     /// <inheritdoc/>
-    public bool Begin(IReadOnlyList<WriteCommand> commands)
+    public override bool Begin(IReadOnlyList<WriteCommand> commands)
     {
         Clear();
         if (_connection is not { State: ConnectionState.Open })
         {
             _connection?.Dispose();
-            _connection = database.Open();
+            _connection = _database.Open();
         }
 
         SourcePartition[] sources = [.. commands.Select(command => command.Source).OfType<SourcePartition>().Distinct()];
@@ -88,56 +90,10 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
     }
 
     /// <inheritdoc/>
-    public PartitionState? Find(PartitionLease lease) =>
-        _partitions.TryGetValue(lease.Source, out var partition) && partition.Epoch == lease.Epoch ? partition : null;
+    public override void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state) => _users[userId.ToArray()] = state.ToArray();
 
     /// <inheritdoc/>
-    public long EpochOf(SourcePartition source) => _partitions.TryGetValue(source, out var partition) ? partition.Epoch : 0;
-
-    /// <inheritdoc/>
-    public PartitionLease Acquire(SourcePartition source)
-    {
-        if (!_partitions.TryGetValue(source, out var partition))
-        {
-            using var command = Sql.Command(
-                _connection!,
-                """
-                INSERT INTO partitions (topic, log, partition, epoch, next_offset, completed_offset, folded_position)
-                VALUES ($1, $2, $3, 0, 0, 0, 0) RETURNING id
-                """,
-                source.Topic, source.Log, source.Partition);
-            partition = new PartitionState((int)command.ExecuteScalar()!, source);
-            _partitions.Add(source, partition);
-        }
-
-        partition.Epoch++;
-        _changedPartitions.Add(partition);
-        return partition.Lease();
-    }
-
-    /// <inheritdoc/>
-    public long Append(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
-    {
-        Position++;
-        _segments.Add((Position, partition, segment.FirstOffset, segment.NextOffset, packed.ToArray()));
-        _interactions += segment.Entries.Count;
-        partition.NextOffset = segment.NextOffset;
-        Complete(partition, segment.CompletedOffset);
-        return Position;
-    }
-
-    /// <inheritdoc/>
-    public void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state) => _users[userId.ToArray()] = state.ToArray();
-
-    /// <inheritdoc/>
-    public void Fold(PartitionState partition, long foldedPosition, long completedOffset)
-    {
-        partition.FoldedPosition = Math.Max(partition.FoldedPosition, foldedPosition);
-        Complete(partition, completedOffset);
-    }
-
-    /// <inheritdoc/>
-    public ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    public override ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
     {
         Write(commit: false);
         Run("SAVEPOINT forget");
@@ -156,7 +112,7 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
     }
 
     /// <inheritdoc/>
-    public void Commit()
+    public override void Commit()
     {
         _unknown = true;
         Write(commit: true);
@@ -168,20 +124,20 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
     /// Nothing to do: no query and no dump shows overwritten rows. Their bytes stay in free space until that is used again, which
     /// <c>VACUUM FULL segments, users</c> brings about at once, and in the write-ahead log, its archives and replicas for as long as those are kept.
     /// </remarks>
-    public bool Erase() => true;
+    public override bool Erase() => true;
 
     /// <inheritdoc/>
-    public void Maintain()
+    public override void Maintain()
     {
     }
 
     /// <inheritdoc/>
-    public void Abandon()
+    public override void Abandon()
     {
     }
 
     /// <inheritdoc/>
-    public bool MayBeginAgain(Exception failure)
+    public override bool MayBeginAgain(Exception failure)
     {
         // Whatever the session was in the middle of, it ends with the connection.
         try
@@ -197,17 +153,37 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
         return PostgresDatabase.IsPassing(failure);
     }
 
-    public void Dispose() => _connection?.Dispose();
+    public override void Dispose() => _connection?.Dispose();
+
+    /// <inheritdoc/>
+    protected override long AddPartition(SourcePartition source)
+    {
+        using var command = Sql.Command(
+            _connection!,
+            """
+            INSERT INTO partitions (topic, log, partition, epoch, next_offset, completed_offset, folded_position)
+            VALUES ($1, $2, $3, 0, 0, 0, 0) RETURNING id
+            """,
+            source.Topic, source.Log, source.Partition);
+        return (int)command.ExecuteScalar()!;
+    }
+
+    /// <inheritdoc/>
+    protected override void AddSegment(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
+    {
+        _segments.Add((Position, partition, segment.FirstOffset, segment.NextOffset, packed.ToArray()));
+        _interactions += segment.Entries.Count;
+    }
 
     private void Clear()
     {
-        _partitions.Clear();
+        Partitions.Clear();
         ClearChanges();
     }
 
     private void ClearChanges()
     {
-        _changedPartitions.Clear();
+        ChangedPartitions.Clear();
         _segments.Clear();
         _users.Clear();
         (_interactions, _removedUsers) = (0, 0);
@@ -229,7 +205,7 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
         while (rows.Read())
         {
             var source = new SourcePartition(rows.GetString(1), rows.GetString(2), rows.GetInt32(3));
-            _partitions.Add(source, new PartitionState(rows.GetInt32(0), source)
+            Partitions.Add(source, new PartitionState(rows.GetInt32(0), source)
             {
                 Epoch = rows.GetInt64(4),
                 NextOffset = rows.GetInt64(5),
@@ -237,13 +213,6 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
                 FoldedPosition = rows.GetInt64(7),
             });
         }
-    }
-
-    private void Complete(PartitionState partition, long completedOffset)
-    {
-        // Appends and saves of one shard may overtake each other; what was completed stays completed.
-        partition.CompletedOffset = Math.Max(partition.CompletedOffset, completedOffset);
-        _changedPartitions.Add(partition);
     }
 
     /// <summary>Everything that the transaction has changed so far, in one round trip.</summary>
@@ -273,9 +242,9 @@ internal sealed class PostgresStore(PostgresDatabase database, long position) : 
                 some.Select(pair => pair.Key).ToArray(), some.Select(pair => pair.Value).ToArray()));
         }
 
-        if (_changedPartitions.Count > 0)
+        if (ChangedPartitions.Count > 0)
         {
-            PartitionState[] changed = [.. _changedPartitions];
+            PartitionState[] changed = [.. ChangedPartitions];
             batch.BatchCommands.Add(Sql.InBatch(
                 """
                 UPDATE partitions p SET epoch = c.epoch, next_offset = c.next_offset, completed_offset = c.completed_offset,

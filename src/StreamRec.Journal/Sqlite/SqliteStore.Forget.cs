@@ -19,7 +19,7 @@ internal sealed partial class SqliteStore
     private readonly SqliteStatement _insertAudit;
 
     /// <inheritdoc/>
-    public ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    public override ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
     {
         var before = _totals;
         _database.Execute("SAVEPOINT forget");

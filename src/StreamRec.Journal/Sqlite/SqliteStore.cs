@@ -11,7 +11,7 @@ namespace StreamRec.Journal.Sqlite;
 /// What a transaction changes in memory is written to the tables once, before it commits. When the commit fails, memory and tables
 /// differ and the journal is unusable. Threading: the writer's thread only, but for the constructor.
 /// </remarks>
-internal sealed partial class SqliteStore : IJournalStore
+internal sealed partial class SqliteStore : JournalStore
 {
     private const int CheckpointPages = 8 * 1024 * 1024 / SqliteDatabase.PageBytes;
 
@@ -21,8 +21,6 @@ internal sealed partial class SqliteStore : IJournalStore
     private readonly SqliteDatabase _database;
     private readonly Catalogue _catalogue;
     private readonly ILogger _logger;
-    private readonly Dictionary<SourcePartition, PartitionState> _partitions = [];
-    private readonly HashSet<PartitionState> _changedPartitions = [];
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
     private readonly SqliteStatement _insertItem;
@@ -72,17 +70,14 @@ internal sealed partial class SqliteStore : IJournalStore
     }
 
     /// <inheritdoc/>
-    public string Name { get; }
-
-    /// <inheritdoc/>
-    public long Position { get; private set; }
+    public override string Name { get; }
 
     /// <inheritdoc/>
     /// <remarks>Items have numbers that are not in the table yet.</remarks>
-    public bool HasMore => _persistedItems < _catalogue.Count;
+    public override bool HasMore => _persistedItems < _catalogue.Count;
 
     /// <inheritdoc/>
-    public bool Begin(IReadOnlyList<WriteCommand> commands)
+    public override bool Begin(IReadOnlyList<WriteCommand> commands)
     {
         _begin.Run();
 
@@ -96,41 +91,7 @@ internal sealed partial class SqliteStore : IJournalStore
     }
 
     /// <inheritdoc/>
-    public PartitionState? Find(PartitionLease lease) =>
-        _partitions.TryGetValue(lease.Source, out var partition) && partition.Epoch == lease.Epoch ? partition : null;
-
-    /// <inheritdoc/>
-    public long EpochOf(SourcePartition source) => _partitions.TryGetValue(source, out var partition) ? partition.Epoch : 0;
-
-    /// <inheritdoc/>
-    public PartitionLease Acquire(SourcePartition source)
-    {
-        if (!_partitions.TryGetValue(source, out var partition))
-        {
-            partition = new PartitionState(_partitions.Count + 1, source);
-            _partitions.Add(source, partition);
-        }
-
-        partition.Epoch++;
-        _changedPartitions.Add(partition);
-        return partition.Lease();
-    }
-
-    /// <inheritdoc/>
-    public long Append(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
-    {
-        Position++;
-        _insertSegment.Bind(1, Position).Bind(2, partition.Id).Bind(3, segment.FirstOffset).Bind(4, segment.NextOffset)
-            .BindBlob(5, packed).Run();
-        _totals.Segments++;
-        _totals.Interactions += segment.Entries.Count;
-        partition.NextOffset = segment.NextOffset;
-        Complete(partition, segment.CompletedOffset);
-        return Position;
-    }
-
-    /// <inheritdoc/>
-    public void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state)
+    public override void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state)
     {
         if (_updateUser.BindText(1, userId).BindBlob(2, state).Run() == 0)
         {
@@ -140,14 +101,7 @@ internal sealed partial class SqliteStore : IJournalStore
     }
 
     /// <inheritdoc/>
-    public void Fold(PartitionState partition, long foldedPosition, long completedOffset)
-    {
-        partition.FoldedPosition = Math.Max(partition.FoldedPosition, foldedPosition);
-        Complete(partition, completedOffset);
-    }
-
-    /// <inheritdoc/>
-    public void Commit()
+    public override void Commit()
     {
         WriteChanges();
         _commit.Run();
@@ -156,11 +110,11 @@ internal sealed partial class SqliteStore : IJournalStore
 
     /// <inheritdoc/>
     /// <remarks>Empties the write-ahead log, so that nothing overwritten is left in it; a reader may prevent that.</remarks>
-    public bool Erase() => _database.Checkpoint(ErasePatience);
+    public override bool Erase() => _database.Checkpoint(ErasePatience);
 
     /// <inheritdoc/>
     /// <remarks>Copies the write-ahead log into the database file when it has grown.</remarks>
-    public void Maintain()
+    public override void Maintain()
     {
         if (_pagesSinceCheckpoint < _nextCheckpoint)
         {
@@ -185,36 +139,41 @@ internal sealed partial class SqliteStore : IJournalStore
     }
 
     /// <inheritdoc/>
-    public void Abandon() => _database.LeaveWriteAheadLog();
+    public override void Abandon() => _database.LeaveWriteAheadLog();
 
     /// <inheritdoc/>
     /// <remarks>Never: the system may have dropped what a failed sync was to write, and say of the next one that all is well.</remarks>
-    public bool MayBeginAgain(Exception failure) => false;
+    public override bool MayBeginAgain(Exception failure) => false;
 
-    public void Dispose() => _database.Dispose();
+    public override void Dispose() => _database.Dispose();
+
+    /// <inheritdoc/>
+    protected override long AddPartition(SourcePartition source) => Partitions.Count + 1;
+
+    /// <inheritdoc/>
+    protected override void AddSegment(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
+    {
+        _insertSegment.Bind(1, Position).Bind(2, partition.Id).Bind(3, segment.FirstOffset).Bind(4, segment.NextOffset)
+            .BindBlob(5, packed).Run();
+        _totals.Segments++;
+        _totals.Interactions += segment.Entries.Count;
+    }
 
     /// <summary>Partitions and totals that the transaction changed, each once however many commands it has.</summary>
     private void WriteChanges()
     {
-        foreach (var partition in _changedPartitions)
+        foreach (var partition in ChangedPartitions)
         {
             _writePartition.Bind(1, partition.Id).BindText(2, partition.Source.Topic).BindText(3, partition.Source.Log)
                 .Bind(4, partition.Source.Partition).Bind(5, partition.Epoch).Bind(6, partition.NextOffset)
                 .Bind(7, partition.CompletedOffset).Bind(8, partition.FoldedPosition).Run();
         }
 
-        _changedPartitions.Clear();
+        ChangedPartitions.Clear();
         WriteTotal("interactions", _totals.Interactions, _writtenTotals.Interactions);
         WriteTotal("segments", _totals.Segments, _writtenTotals.Segments);
         WriteTotal("users", _totals.Users, _writtenTotals.Users);
         _writtenTotals = _totals;
-    }
-
-    private void Complete(PartitionState partition, long completedOffset)
-    {
-        // Appends and saves of one shard may overtake each other; what was completed stays completed.
-        partition.CompletedOffset = Math.Max(partition.CompletedOffset, completedOffset);
-        _changedPartitions.Add(partition);
     }
 
     private void WriteTotal(string key, long value, long written)
@@ -248,7 +207,7 @@ internal sealed partial class SqliteStore : IJournalStore
         while (rows.Step())
         {
             var source = new SourcePartition(rows.Text(1), rows.Text(2), (int)rows.Int64(3));
-            _partitions.Add(source, new PartitionState(rows.Int64(0), source)
+            Partitions.Add(source, new PartitionState(rows.Int64(0), source)
             {
                 Epoch = rows.Int64(4),
                 NextOffset = rows.Int64(5),
