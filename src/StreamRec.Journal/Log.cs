@@ -27,6 +27,9 @@ internal static partial class Log
     [LoggerMessage(3007, LogLevel.Information, "Journal {Name} answers again.")]
     public static partial void GoesOn(this ILogger logger, string name);
 
+    [LoggerMessage(3008, LogLevel.Warning, "Journal {Name} is closed although it does not answer. What was not stored comes again from Kafka.")]
+    public static partial void ClosedWaiting(this ILogger logger, string name);
+
     [LoggerMessage(3005, LogLevel.Warning,
         "The write-ahead log has grown to {Pages} pages because a reader holds an old snapshot; look for a long backup or query.")]
     public static partial void WriteAheadLogHeld(this ILogger logger, int pages);

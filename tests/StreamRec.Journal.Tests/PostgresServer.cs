@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -29,13 +30,23 @@ public sealed class PostgresServer : IAsyncLifetime
         }
 
         Directory.CreateDirectory(_directory);
-        if (Environment.IsPrivilegedProcess)
+        try
         {
-            await RunAsync("chown", "postgres", _directory);
+            if (Environment.IsPrivilegedProcess)
+            {
+                await RunAsync("chown", "postgres", _directory);
+            }
+
+            await RunAsServerAsync(Find("initdb")!, "-D", Data, "-A", "trust", "-U", "streamrec", "-E", "UTF8", "--locale=C");
+        }
+        catch (Exception e) when (e is InvalidOperationException or Win32Exception)
+        {
+            Missing = $"PostgreSQL is installed, but this account may not make a cluster: {e.Message}";
+            Directory.Delete(_directory, recursive: true);
+            return;
         }
 
         Port = FreePort();
-        await RunAsServerAsync(Find("initdb")!, "-D", Data, "-A", "trust", "-U", "streamrec", "-E", "UTF8", "--locale=C");
         await File.AppendAllTextAsync(Path.Combine(Data, "postgresql.conf"), $"listen_addresses = '127.0.0.1'\nport = {Port}\nunix_socket_directories = ''\nmax_connections = 50\n");
         await StartAsync();
     }

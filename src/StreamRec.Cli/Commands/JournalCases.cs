@@ -30,7 +30,11 @@ internal sealed record JournalCases(LeaveOneOut Split, string Protocol)
                 new LeaveOneOut(split.Train, split.HeldOut),
                 $"interactions after journal position {newest.TrainedUpTo:N0}, up to which {newest.Family}@{newest.Version} was trained")
             : throw new InvalidOperationException(
-                $"{newest.Family}@{newest.Version} was trained on everything up to journal position {newest.TrainedUpTo:N0}, and nothing came after it. "
+                $"{Knows(newest)} up to journal position {newest.TrainedUpTo:N0}, and nothing came after it. "
                 + "Evaluate again when more has streamed in, or a model that leaves out everybody's last two items: streamrec train");
     }
+
+    private static string Knows(CheckpointManifest manifest) => manifest.HeldOut == HeldOut.Unknown
+        ? $"{manifest.Family}@{manifest.Version} does not say what its training left out, so it may know everything"
+        : $"{manifest.Family}@{manifest.Version} was trained on everything";
 }

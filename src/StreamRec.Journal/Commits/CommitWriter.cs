@@ -180,8 +180,9 @@ internal sealed class CommitWriter : IAsyncDisposable
         }
         catch (Exception failure)
         {
-            if (!_store.MayBeginAgain(failure) || _closed)
+            if (!_store.MayBeginAgain(failure))
             {
+                _waitsBecause = null;
                 throw;
             }
 
@@ -191,6 +192,11 @@ internal sealed class CommitWriter : IAsyncDisposable
             }
 
             _waitsBecause = failure.Message;
+            if (_closed)
+            {
+                throw;
+            }
+
             return false;
         }
 
@@ -220,7 +226,15 @@ internal sealed class CommitWriter : IAsyncDisposable
     /// <summary>Refuses the group, all that waits and all that comes. The transaction is never tried again.</summary>
     private void Fail(Exception exception)
     {
-        _logger.Failed(exception, _store.Name);
+        if (_waitsBecause is null)
+        {
+            _logger.Failed(exception, _store.Name);
+        }
+        else
+        {
+            _logger.ClosedWaiting(_store.Name);
+        }
+
         _metrics.Failed();
         var failure = new JournalFailedException(
             $"Journal {_store.Name} failed, so whether the last commit is durable is unknown: {exception.Message} "

@@ -25,7 +25,7 @@ public sealed class RequestReader : IHostedService, IDisposable
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
     // Longer than a busy broker takes: what is not committed is answered a second time.
-    private static readonly TimeSpan LastCommitTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastCommitTimeout = TimeSpan.FromSeconds(3);
 
     private readonly KafkaCluster _cluster;
     private readonly KafkaOptions _options;
