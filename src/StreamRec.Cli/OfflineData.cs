@@ -32,31 +32,6 @@ internal sealed class OfflineData : IAsyncDisposable
             journal, registry, new ModelControl(registry, Pipeline.Families, Pipeline.ContextAtRest(options, journal.Catalogue), logs.CreateLogger<ModelControl>()));
     }
 
-    /// <summary>A user's state as a server would have it: what was saved, and what the journal has had since; null when nothing is known.</summary>
-    public async Task<BehaviorSequence?> FindUserAsync(string userId, int maxSequence, CancellationToken cancellationToken)
-    {
-        var state = (await Journal.LoadUsersAsync([userId], cancellationToken))[0] ?? new BehaviorSequence(userId);
-        await foreach (var stored in Journal.ReadAsync(state.Position, null, cancellationToken))
-        {
-            var users = stored.Segment.Users;
-            var user = users.Count - 1;
-            while (user >= 0 && users[user] != userId)
-            {
-                user--;
-            }
-
-            foreach (var entry in stored.Segment.Entries)
-            {
-                if (entry.User == user)
-                {
-                    state.Apply(entry.Item, entry.Type, entry.TimestampMs, entry.EventId, maxSequence);
-                }
-            }
-        }
-
-        return state.Count > 0 ? state : null;
-    }
-
     public async ValueTask DisposeAsync()
     {
         Models.Dispose();

@@ -36,12 +36,24 @@ public interface IInteractionSink
     /// </remarks>
     ValueTask<long> OpenAsync(SourcePartition source, CancellationToken cancellationToken);
 
-    /// <summary>Hands over a batch; false when the shard's mailbox is full. The caller keeps the batch, pauses the partition and tries again.</summary>
-    /// <exception cref="InvalidOperationException">The partition is not open.</exception>
-    bool TryDeliver(InteractionBatch batch);
+    /// <summary>Hands over a batch. Never blocks.</summary>
+    Delivery TryDeliver(InteractionBatch batch);
 
     /// <summary>Gives a partition up: what was delivered is finished, states are saved, then the shard is gone. A partition that is not open is ignored.</summary>
     ValueTask CloseAsync(SourcePartition source, CancellationToken cancellationToken);
+}
+
+/// <summary>What became of a batch.</summary>
+public enum Delivery
+{
+    /// <summary>The shard has it.</summary>
+    Taken,
+
+    /// <summary>The shard's mailbox is full: keep the batch, pause the partition and try again.</summary>
+    Full,
+
+    /// <summary>The partition is not open, or not any more: open it and read again from the offset that opening returns.</summary>
+    NotOpen,
 }
 
 /// <summary>The one thing that flows backwards: how far a source partition is durable and its lists are published or superseded.</summary>

@@ -65,6 +65,12 @@ public interface IJournal : IAsyncDisposable
     /// </summary>
     string? WaitsBecause { get; }
 
+    /// <summary>
+    /// Whether other processes may write, too: then saved states may be older than what another process has in memory, and a lease may be
+    /// taken away at any time.
+    /// </summary>
+    bool IsShared { get; }
+
     /// <summary>Gives numbers to item ids that have none. They are durable no later than the first append that follows.</summary>
     /// <exception cref="CatalogueFullException">The configured number of items is reached; ids before the one named may have been added.</exception>
     ValueTask AddItemsAsync(IReadOnlyCollection<string> itemIds, CancellationToken cancellationToken);
@@ -85,6 +91,16 @@ public interface IJournal : IAsyncDisposable
     /// <summary>The saved states of these users, in the order asked, null where there is none.</summary>
     ValueTask<IReadOnlyList<BehaviorSequence?>> LoadUsersAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken);
 
+    /// <summary>A user's newest durable state, whoever has the user in memory: what was saved, and what was appended since.</summary>
+    /// <param name="userId">The user.</param>
+    /// <param name="maxSequence">How many entries to keep, as in <see cref="BehaviorSequence.Apply"/>.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>Null when nothing is known.</returns>
+    ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken);
+
+    /// <summary>Whether nobody has acquired the partition since. True says nothing about the next moment.</summary>
+    ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken);
+
     /// <summary>Saves user states, written behind the segments, and notes how far the partition is folded into them. Durable on return.</summary>
     /// <param name="lease">The owner's lease.</param>
     /// <param name="sequences">The states; read before the call returns to its caller, so they may change afterwards.</param>
@@ -104,7 +120,14 @@ public interface IJournal : IAsyncDisposable
     IAsyncEnumerable<StoredSegment> ReadAsync(long afterPosition, SourcePartition? source, CancellationToken cancellationToken);
 
     /// <summary>Removes every trace of a user: segments are rewritten, the state is deleted, an audit record without the id stays.</summary>
-    ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken);
+    /// <remarks>
+    /// Whoever has the user in memory would bring it back: owners in other processes of partitions in which the user was are fenced, and
+    /// come back without the user.
+    /// </remarks>
+    /// <param name="userId">The user.</param>
+    /// <param name="clean">This process's leases: the caller sees to it that the user is not in the memory behind them. These stay.</param>
+    /// <param name="cancellationToken">Gives up waiting; the user may be forgotten all the same.</param>
+    ValueTask<ForgetReceipt> ForgetAsync(string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken);
 
     ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken);
 }

@@ -30,6 +30,9 @@ public abstract class SegmentJournal : IJournal
     /// <inheritdoc/>
     public abstract string? WaitsBecause { get; }
 
+    /// <inheritdoc/>
+    public abstract bool IsShared { get; }
+
     private protected CommitWriter Writer { get; }
 
     private protected TimeProvider Time { get; }
@@ -86,6 +89,12 @@ public abstract class SegmentJournal : IJournal
         IReadOnlyList<string> userIds, CancellationToken cancellationToken);
 
     /// <inheritdoc/>
+    public abstract ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
+    public abstract ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
     public async ValueTask SaveUsersAsync(
         PartitionLease lease,
         IReadOnlyCollection<BehaviorSequence> sequences,
@@ -99,7 +108,8 @@ public abstract class SegmentJournal : IJournal
         long afterPosition, SourcePartition? source, CancellationToken cancellationToken);
 
     /// <inheritdoc/>
-    public abstract ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken);
+    public abstract ValueTask<ForgetReceipt> ForgetAsync(
+        string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken);
 
     /// <inheritdoc/>
     public abstract ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken);
@@ -113,6 +123,25 @@ public abstract class SegmentJournal : IJournal
     /// <summary>Two ids that differ only in broken characters would be one id after the next start.</summary>
     /// <exception cref="ArgumentException">The id has one.</exception>
     private protected static void CheckId(string itemId) => _ = PackedWriter.StrictUtf8.GetByteCount(itemId);
+
+    /// <summary>A saved state, and the interactions of its user in segments that it does not contain; null when there is neither.</summary>
+    private protected static BehaviorSequence? Fold(
+        string userId, BehaviorSequence? saved, IEnumerable<StoredSegment> unfolded, int maxSequence)
+    {
+        var state = saved ?? new BehaviorSequence(userId);
+        foreach (var stored in unfolded.Where(stored => stored.Position > state.Position))
+        {
+            foreach (var entry in stored.Segment.Entries)
+            {
+                if (stored.Segment.Users[entry.User] == userId)
+                {
+                    state.Apply(entry.Item, entry.Type, entry.TimestampMs, entry.EventId, maxSequence);
+                }
+            }
+        }
+
+        return state.Count > 0 ? state : null;
+    }
 
     private protected CatalogueFullException CatalogueFull(string itemId) => new(
         $"Item {itemId} gets no number: Journal:MaxItems is {MaxItems} and as many items have one. Raise it, up to {SequenceEntry.MaxItems}.");

@@ -189,8 +189,7 @@ public sealed class Pipeline : IAsyncDisposable
         var observers = new Observers(Prequential, counts, Figures, fresh);
         var completed = new CompletedOffsets();
         Shards = new UserShards(
-            Options.Users, Journal, Pool, observers, completed, actors, (_, exception) => Fail(exception), _time,
-            _logs.CreateLogger<UserShards>())
+            Options.Users, Journal, Pool, observers, completed, actors, _time, _logs.CreateLogger<UserShards>())
         {
             Partitions = Options.Kafka.Partitions,
         };

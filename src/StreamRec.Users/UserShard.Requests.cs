@@ -30,13 +30,30 @@ internal sealed partial class UserShard
             }
         }
 
-        var loaded = _missingUsers.Count == 0 ? [] : await _journal.LoadUsersAsync(_missingUsers, cancellationToken);
+        var loaded = _missingUsers.Count == 0 ? [] : await LoadMissingAsync(cancellationToken);
         for (var i = first; i < end; i++)
         {
             await AnswerAsync((ShardMessage.UserRequest)messages[i], loaded, cancellationToken);
         }
 
         return end;
+    }
+
+    private async ValueTask<IReadOnlyList<BehaviorSequence?>> LoadMissingAsync(CancellationToken cancellationToken)
+    {
+        if (!_journal.IsShared)
+        {
+            return await _journal.LoadUsersAsync(_missingUsers, cancellationToken);
+        }
+
+        // Whose place this is may be somewhere else all the same: not every producer hashes the way Kafka's own does.
+        var users = new List<BehaviorSequence?>(_missingUsers.Count);
+        foreach (var userId in _missingUsers)
+        {
+            users.Add(await _journal.ReadUserAsync(userId, _options.MaxSequence, cancellationToken));
+        }
+
+        return users;
     }
 
     private async ValueTask AnswerAsync(
@@ -81,6 +98,6 @@ internal sealed partial class UserShard
             _residents.Remove(slot);
         }
 
-        return await _journal.ForgetAsync(userId, cancellationToken);
+        return await _journal.ForgetAsync(userId, _context.Leases(), cancellationToken);
     }
 }

@@ -33,6 +33,18 @@ internal sealed partial class UserShard
         }
     }
 
+    /// <summary>
+    /// A shard with nothing to write would not notice that it was fenced, and go on answering for users whom another node has moved on, or
+    /// forgotten.
+    /// </summary>
+    private async ValueTask CheckLeaseAsync(CancellationToken cancellationToken)
+    {
+        if (_journal.IsShared && !await _journal.HoldsAsync(_lease, cancellationToken))
+        {
+            throw new FencedException($"The lease on {_source} with epoch {_lease.Epoch} is not the newest any more.");
+        }
+    }
+
     /// <summary>Goes on with the round, or begins one when it is due. Returns while the slice is being written.</summary>
     private async ValueTask SaveStepAsync(CancellationToken cancellationToken)
     {

@@ -61,6 +61,9 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
     /// <summary>Whether it takes batches; from any thread.</summary>
     public bool IsOpen => Volatile.Read(ref _closing) == 0 && !Ref.Completion.IsCompleted;
 
+    /// <summary>What the journal gave when the shard was opened; from any thread.</summary>
+    public PartitionLease Lease => _lease;
+
     /// <summary>Starts the two actors of the shard after <see cref="OpenAsync"/>.</summary>
     public void Spawn(ActorSystem system)
     {
@@ -176,7 +179,12 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
                     next = await AnswerAsync(messages, next, cancellationToken);
                     break;
                 case ShardMessage.Save save:
-                    _saveDue |= save.Due;
+                    if (save.Due)
+                    {
+                        _saveDue = true;
+                        await CheckLeaseAsync(cancellationToken);
+                    }
+
                     next++;
                     break;
                 case ShardMessage.Close close:
@@ -246,6 +254,7 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
 /// <param name="Metrics">The meter.</param>
 /// <param name="Logger">The log.</param>
 /// <param name="ResidentBound">How many users one shard may keep now.</param>
+/// <param name="Leases">The leases of all shards of this node.</param>
 /// <param name="Stopped">Told when a shard is gone, with the failure if there was one.</param>
 internal sealed record ShardContext(
     UsersOptions Options,
@@ -257,4 +266,5 @@ internal sealed record ShardContext(
     UsersMetrics Metrics,
     ILogger Logger,
     Func<int> ResidentBound,
+    Func<IReadOnlyCollection<PartitionLease>> Leases,
     Action<UserShard, SourcePartition, Exception?> Stopped);

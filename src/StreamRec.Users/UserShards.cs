@@ -8,8 +8,9 @@ namespace StreamRec.Users;
 /// <summary>The users stage: one shard for each open partition, and the way to the one that has a user.</summary>
 /// <remarks>
 /// A user id does not say which partition it lives in: producers may use murmur2, CRC32 or anything else. Requests therefore ask the
-/// murmur2 place first, then the other open shards, whether the user is resident, and only then read the journal, whose saved states are
-/// complete for users that no open shard has in memory. A user must be written to one partition at a time, as Kafka's keys make sure.
+/// murmur2 place first, then the other open shards, whether the user is resident, and only then read the journal. There, saved states are
+/// complete for users that no open shard has in memory, unless the journal is shared: then another node may have the user, and what was
+/// appended since is read, too. A user must be written to one partition at a time, as Kafka's keys make sure.
 /// Threading: every member from any thread; opening and closing one partition one after the other.
 /// </remarks>
 public sealed class UserShards : IInteractionSink, IAsyncDisposable
@@ -18,7 +19,6 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly ShardContext _context;
     private readonly UsersMetrics _metrics;
-    private readonly Action<SourcePartition, Exception> _lost;
     private readonly TimeProvider _time;
     private int _partitions = 1;
 
@@ -28,7 +28,6 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
     /// <param name="observer">Sees every interaction once it is durable.</param>
     /// <param name="offsets">Told the completed offset of each partition.</param>
     /// <param name="system">Runs the shards; a shard that fails with anything but fencing escalates there, which must stop the host.</param>
-    /// <param name="lost">Told that a partition was fenced away and its shard is gone. Must not block.</param>
     /// <param name="time">Clock.</param>
     /// <param name="logger">The log.</param>
     public UserShards(
@@ -38,16 +37,14 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         IInteractionObserver observer,
         ICompletedOffsets offsets,
         ActorSystem system,
-        Action<SourcePartition, Exception> lost,
         TimeProvider time,
         ILogger<UserShards> logger)
     {
         _system = system;
-        _lost = lost;
         _time = time;
         _metrics = new UsersMetrics(() => Resident, () => _shards.Values.Sum(shard => shard.WaitingBatches));
         _context = new ShardContext(
-            options, journal, lists, observer, offsets, time, _metrics, logger, ResidentBound, OnStopped);
+            options, journal, lists, observer, offsets, time, _metrics, logger, ResidentBound, Leases, OnStopped);
     }
 
     /// <summary>How many partitions the interactions topic has: where to look first for a user. 1 or more.</summary>
@@ -87,15 +84,14 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public bool TryDeliver(InteractionBatch batch)
+    public Delivery TryDeliver(InteractionBatch batch)
     {
-        if (_shards.TryGetValue(batch.Source, out var shard) && shard.IsOpen)
+        if (!_shards.TryGetValue(batch.Source, out var shard) || !shard.IsOpen)
         {
-            return shard.TryDeliver(batch);
+            return Delivery.NotOpen;
         }
 
-        throw new InvalidOperationException(
-            $"Partition {batch.Source} is not open; open it before delivering, and read again from the offset that opening returns.");
+        return shard.TryDeliver(batch) ? Delivery.Taken : Delivery.Full;
     }
 
     /// <inheritdoc/>
@@ -155,7 +151,7 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
                 place, reply => new ShardMessage.Forget(userId, Anyway: true, reply), cancellationToken));
         }
 
-        receipt ??= await _context.Journal.ForgetAsync(userId, cancellationToken);
+        receipt ??= await _context.Journal.ForgetAsync(userId, Leases(), cancellationToken);
 
         // A shard that did not have the user may have loaded the old state before the journal deleted it; what it loads from now on is empty.
         receipt = (await ForgetResidentAsync(receipt, userId, cancellationToken))!;
@@ -241,8 +237,10 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         return _shards.FirstOrDefault(open => open.Key.Partition == partition).Value;
     }
 
-    private async ValueTask<BehaviorSequence?> LoadAsync(string userId, CancellationToken cancellationToken) =>
-        (await _context.Journal.LoadUsersAsync([userId], cancellationToken))[0];
+    private ValueTask<BehaviorSequence?> LoadAsync(string userId, CancellationToken cancellationToken) =>
+        _context.Journal.ReadUserAsync(userId, _context.Options.MaxSequence, cancellationToken);
+
+    private PartitionLease[] Leases() => [.. _shards.Values.Select(shard => shard.Lease)];
 
     private int ResidentBound() => Math.Max(1, _context.Options.ResidentUsers / Math.Max(1, _shards.Count));
 
@@ -255,7 +253,6 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
                 break;
             case FencedException:
                 _context.Logger.ShardFenced(source, failure);
-                _lost(source, failure);
                 break;
             default:
                 _context.Logger.ShardFailed(source, failure);

@@ -25,7 +25,7 @@ public abstract partial class JournalContract
                 (mine ??= leases[source] = []).Add(lease);
             }
 
-            await StepAsync(random, model, mine);
+            await StepAsync(random, model, mine, [.. leases.Values.SelectMany(all => all)]);
             if (random.Next(60) == 0)
             {
                 await ReopenAsync();
@@ -35,7 +35,7 @@ public abstract partial class JournalContract
         await CheckAsync(model, random);
     }
 
-    private async Task StepAsync(Random random, Model model, List<PartitionLease> leases)
+    private async Task StepAsync(Random random, Model model, List<PartitionLease> leases, List<PartitionLease> clean)
     {
         // Mostly the newest lease; sometimes any, which the model refuses when it is old.
         var lease = random.Next(8) == 0 ? leases[random.Next(leases.Count)] : leases[^1];
@@ -61,7 +61,7 @@ public abstract partial class JournalContract
                 break;
             case < 8:
                 var user = Model.User(random);
-                Assert.Equal(model.Forget(user), (await Journal.ForgetAsync(user, Token)).Interactions);
+                Assert.Equal(model.Forget(user), (await Journal.ForgetAsync(user, clean, Token)).Interactions);
                 break;
             default:
                 await CheckAsync(model, random);

@@ -93,7 +93,7 @@ public abstract partial class JournalContract
 
         await Journal.SaveUsersAsync(lease, [new BehaviorSequence("user-5"), new BehaviorSequence("user-6")], 0, 0, Token);
 
-        var receipt = await Journal.ForgetAsync("user-5", Token);
+        var receipt = await Journal.ForgetAsync("user-5", [], Token);
 
         var touched = segments.Where(segment => segment.Users.Contains("user-5")).ToList();
         var removed = touched.Sum(segment => segment.Entries.Count(entry => segment.Users[entry.User] == "user-5"));
@@ -124,7 +124,7 @@ public abstract partial class JournalContract
 
         var append = Journal.AppendAsync(lease, Some.Clicks(0, "a", "b"), Token).AsTask();
         var save = Journal.SaveUsersAsync(lease, [new BehaviorSequence("a")], 0, 0, Token).AsTask();
-        await Journal.ForgetAsync("a", Token);
+        await Journal.ForgetAsync("a", [lease], Token);
         await Task.WhenAll(append, save);
 
         Assert.Equal(["b"], Assert.Single(await ReadAllAsync()).Segment.Users);
@@ -133,9 +133,42 @@ public abstract partial class JournalContract
     }
 
     [Fact]
+    public async Task A_user_is_read_with_what_was_saved_and_everything_since()
+    {
+        var (one, two) = (await Journal.AcquireAsync(Some.Partition(), Token), await Journal.AcquireAsync(Some.Partition(1), Token));
+        await Journal.AppendAsync(one, Some.Clicks(0, "a", "b", "a"), Token);
+        Assert.Equal(2, (await ReadUserAsync("a"))!.Count);
+
+        var saved = (await ReadUserAsync("a"))!;
+        saved.Position = 1;
+        await Journal.SaveUsersAsync(one, [saved], 0, 0, Token);
+        Assert.Equal(2, (await ReadUserAsync("a"))!.Count);
+
+        await Journal.AppendAsync(two, Some.Clicks(0, "a", "ab", "xa"), Token);
+        await Journal.AppendAsync(one, Some.Clicks(3, "b", "a"), Token);
+        await Journal.SaveUsersAsync(one, [(await ReadUserAsync("b"))!], 1, 0, Token);
+        var read = (await ReadUserAsync("a"))!;
+        Assert.Equal((4, 3), (read.Count, (await ReadUserAsync("a", maxSequence: 3))!.Entries.Length));
+        Assert.Null(await ReadUserAsync("nobody"));
+
+        ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence = 100) => Journal.ReadUserAsync(userId, maxSequence, Token);
+    }
+
+    [Fact]
+    public async Task A_lease_holds_until_the_partition_is_acquired_again()
+    {
+        var lease = await Journal.AcquireAsync(Some.Partition(), Token);
+        Assert.True(await Journal.HoldsAsync(lease, Token));
+
+        var newer = await Journal.AcquireAsync(Some.Partition(), Token);
+
+        Assert.Equal((false, true), (await Journal.HoldsAsync(lease, Token), await Journal.HoldsAsync(newer, Token)));
+    }
+
+    [Fact]
     public async Task Forgetting_somebody_unknown_is_a_receipt_over_nothing()
     {
-        var receipt = await Journal.ForgetAsync("nobody", Token);
+        var receipt = await Journal.ForgetAsync("nobody", [], Token);
 
         Assert.Equal((0, 0), (receipt.Interactions, receipt.Segments));
     }

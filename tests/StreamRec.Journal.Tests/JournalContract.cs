@@ -326,7 +326,7 @@ public abstract partial class JournalContract : IAsyncLifetime
         var corrupt = await Assert.ThrowsAsync<JournalCorruptException>(() => ReadAllAsync());
 
         Assert.Contains("position 2", corrupt.Message);
-        await Assert.ThrowsAsync<JournalCorruptException>(() => Journal.ForgetAsync("a", Token).AsTask());
+        await Assert.ThrowsAsync<JournalCorruptException>(() => Journal.ForgetAsync("a", [], Token).AsTask());
     }
 
     [Fact]

@@ -64,6 +64,41 @@ public sealed class PostgresJournalTests(PostgresServer server) : JournalContrac
     }
 
     [Fact]
+    public async Task Forgetting_fences_the_other_nodes_that_may_have_the_user_in_memory_and_nobody_else()
+    {
+        await using var other = await OpenAsync(_schema, 1000);
+        var mine = await Journal.AcquireAsync(Some.Partition(), Token);
+        var (its, unconcerned) = (await other.AcquireAsync(Some.Partition(1), Token), await other.AcquireAsync(Some.Partition(2), Token));
+        await Journal.AppendAsync(mine, Some.Clicks(0, "a"), Token);
+        await other.AppendAsync(its, Some.Clicks(0, "a", "b"), Token);
+        await other.AppendAsync(unconcerned, Some.Clicks(0, "b"), Token);
+
+        await Journal.ForgetAsync("a", [mine], Token);
+
+        await Assert.ThrowsAsync<FencedException>(() => other.SaveUsersAsync(its, [new BehaviorSequence("a")], 2, 0, Token).AsTask());
+        Assert.False(await other.HoldsAsync(its, Token));
+        await Journal.AppendAsync(mine, Some.Clicks(1, "a"), Token);
+        await other.AppendAsync(unconcerned, Some.Clicks(1, "b"), Token);
+        var again = await other.AcquireAsync(Some.Partition(1), Token);
+        Assert.Equal((its.Epoch + 2, 2), (again.Epoch, again.NextOffset));
+        Assert.Null((await other.LoadUsersAsync(["a"], Token))[0]);
+    }
+
+    [Fact]
+    public async Task A_lease_that_was_fenced_by_forgetting_is_refused_and_the_partition_is_acquired_again()
+    {
+        var (mine, its) = (await Journal.AcquireAsync(Some.Partition(), Token), await Journal.AcquireAsync(Some.Partition(1), Token));
+        await Journal.AppendAsync(its, Some.Clicks(0, "a"), Token);
+
+        await Journal.ForgetAsync("a", [mine], Token);
+        var append = Journal.AppendAsync(its, Some.Clicks(1, "a"), Token).AsTask();
+        var next = Journal.AcquireAsync(Some.Partition(1), Token).AsTask();
+
+        await Assert.ThrowsAsync<FencedException>(() => append);
+        Assert.Equal(its.Epoch + 2, (await next).Epoch);
+    }
+
+    [Fact]
     public async Task Positions_of_several_writing_nodes_follow_the_order_of_their_commits()
     {
         await using var other = await OpenAsync(_schema, 1000);

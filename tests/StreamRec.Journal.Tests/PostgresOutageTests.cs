@@ -134,7 +134,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         var broken = 0;
         proxy.OnRequest = bytes => bytes.Span.IndexOf("\0COMMIT\0"u8) >= 0 && Interlocked.Exchange(ref broken, 1) == 0 ? Pass.BreakAfter : Pass.On;
 
-        var receipt = await journal.ForgetAsync("a", Token);
+        var receipt = await journal.ForgetAsync("a", [], Token);
 
         Assert.Equal((1, 1, 1), (broken, receipt.Interactions, receipt.Segments));
         Assert.Equal(2, (await journal.StatisticsAsync(Token)).Interactions);

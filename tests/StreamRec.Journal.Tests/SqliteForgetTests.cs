@@ -43,7 +43,7 @@ public sealed class SqliteForgetTests : IDisposable
 
         foreach (var user in users.Take(60))
         {
-            await journal.ForgetAsync(user, Token);
+            await journal.ForgetAsync(user, [], Token);
             AssertNowhere(user);
         }
 

@@ -193,13 +193,13 @@ public sealed class SqliteJournalTests : JournalContract
         {
             Execute(connection, "BEGIN; SELECT COUNT(*) FROM items");
             await AppendAsync(0, 150);
-            await Assert.ThrowsAsync<IOException>(() => Journal.ForgetAsync(users[0], Token).AsTask());
+            await Assert.ThrowsAsync<IOException>(() => Journal.ForgetAsync(users[0], [], Token).AsTask());
         }
 
         Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 60 * 1024 * 1024, long.MaxValue);
         await AppendAsync(150, 30);
         Assert.InRange(new FileInfo(DatabasePath + "-wal").Length, 0, 16 * 1024 * 1024);
-        await Journal.ForgetAsync(users[0], Token);
+        await Journal.ForgetAsync(users[0], [], Token);
 
         async Task AppendAsync(int from, int count)
         {
@@ -237,7 +237,7 @@ public sealed class SqliteJournalTests : JournalContract
             var lease = await Journal.AcquireAsync(Some.Partition(9), Token);
             await Journal.AppendAsync(lease, Some.Clicks(lease.NextOffset, user, kept[0]), Token);
             await Journal.SaveUsersAsync(lease, [Some.Sequence(random, user, 50, true)], 0, 0, Token);
-            await Journal.ForgetAsync(user, Token);
+            await Journal.ForgetAsync(user, [], Token);
             await ReadAllAsync();
         }
 

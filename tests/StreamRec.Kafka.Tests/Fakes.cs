@@ -28,24 +28,33 @@ internal sealed class FakeSink : IInteractionSink
 
     public int Refusals;
 
+    /// <summary>Set: every shard is gone until it is opened again.</summary>
+    public volatile bool IsLost;
+
     public int Received => Batches.Sum(b => b.Interactions.Count);
 
     public ValueTask<long> OpenAsync(SourcePartition source, CancellationToken cancellationToken)
     {
         Opened.Enqueue(source);
+        IsLost = false;
         return OpenFailure is null ? ValueTask.FromResult(StartAt.GetValueOrDefault(source.Partition)) : ValueTask.FromException<long>(OpenFailure);
     }
 
-    public bool TryDeliver(InteractionBatch batch)
+    public Delivery TryDeliver(InteractionBatch batch)
     {
+        if (IsLost)
+        {
+            return Delivery.NotOpen;
+        }
+
         if (!Accepts(batch))
         {
             Interlocked.Increment(ref Refusals);
-            return false;
+            return Delivery.Full;
         }
 
         Batches.Enqueue(batch);
-        return true;
+        return Delivery.Taken;
     }
 
     public ValueTask CloseAsync(SourcePartition source, CancellationToken cancellationToken)

@@ -57,6 +57,25 @@ public sealed class KafkaIngestBackPressureTests
     }
 
     [Fact]
+    public async Task A_partition_whose_shard_is_gone_is_opened_again_and_read_from_where_the_shard_says()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 10, Partitions = 2 });
+        kafka.Produce(0, TestKafka.Clicks(100));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Offsets(0).Length == 100, "all records are delivered");
+
+        _sink.StartAt[0] = 90;
+        _sink.IsLost = true;
+        kafka.Produce(0, TestKafka.Clicks(50, first: 100));
+
+        await Eventually.True(() => _sink.Offsets(0).Length == 160, "the shard is opened again");
+        Assert.Equal(Enumerable.Range(90, 60).Select(i => (long)i), _sink.Offsets(0).Skip(100));
+        Assert.Equal([0, 0, 1], _sink.Opened.Select(source => source.Partition).Order());
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
     public async Task Lag_is_what_the_log_holds_beyond_the_reader()
     {
         await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1, BatchSize = 10 });

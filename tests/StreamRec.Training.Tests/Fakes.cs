@@ -11,6 +11,8 @@ internal sealed class FakeJournal : IJournal
 
     public string? WaitsBecause => null;
 
+    public bool IsShared => false;
+
     public Catalogue Catalogue { get; } = new();
 
     /// <summary>Appends interactions (user, item) as one segment.</summary>
@@ -54,7 +56,11 @@ internal sealed class FakeJournal : IJournal
 
     public ValueTask SaveUsersAsync(PartitionLease lease, IReadOnlyCollection<BehaviorSequence> sequences, long foldedPosition, long completedOffset, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<ForgetReceipt> ForgetAsync(string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 }

@@ -116,7 +116,7 @@ public sealed class CompletionTests
         await node.Changes.WaitAsync(() => node.Lists.PostedCount == 1);
         await node.Journal.AcquireAsync(Source, TestContext.Current.CancellationToken);
         node.Deliver(Clicks(1, "b"));
-        await node.Changes.WaitAsync(() => node.Lost is not null);
+        await node.Changes.WaitAsync(() => node.Fenced);
         node.Lists.Publish();
         Assert.Equal(0, node.Offsets.Of(Source));
     }

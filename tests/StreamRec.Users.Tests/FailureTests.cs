@@ -17,12 +17,10 @@ public sealed class FailureTests
         var segments = owner.Journal.Segments.Count;
 
         zombie.Deliver(Clicks(1, "b"));
-        await zombie.Changes.WaitAsync(() => zombie.Lost is not null);
-        Assert.Equal(Source, zombie.Lost!.Value.Source);
-        Assert.IsType<FencedException>(zombie.Lost.Value.Failure);
+        await zombie.Changes.WaitAsync(() => zombie.Fenced);
         Assert.Null(zombie.Escalated);
         Assert.Equal(segments, owner.Journal.Segments.Count);
-        Assert.Throws<InvalidOperationException>(() => zombie.Shards.TryDeliver(Clicks(2, "b")));
+        Assert.Equal(Delivery.NotOpen, zombie.Shards.TryDeliver(Clicks(2, "b")));
         await owner.ApplyAsync(Clicks(2, "a"));
         await zombie.CloseAsync();
     }
@@ -34,9 +32,25 @@ public sealed class FailureTests
         await zombie.ApplyAsync(Clicks(0, "a"));
         await using var owner = await OpenAsync(before: zombie);
         zombie.Time.Advance(zombie.Options.SaveInterval);
-        await zombie.Changes.WaitAsync(() => zombie.Lost is not null);
+        await zombie.Changes.WaitAsync(() => zombie.Fenced);
         Assert.Equal(0, zombie.Shards.Resident);
         await owner.ApplyAsync(Clicks(1, "a"));
+    }
+
+    [Fact]
+    public async Task A_shard_with_nothing_to_write_notices_that_it_was_fenced_when_the_journal_is_shared()
+    {
+        await using var zombie = new Node(journal: changes => new FakeJournal(changes) { MaxSequence = new UsersOptions().MaxSequence, IsShared = true });
+        await zombie.Shards.OpenAsync(Source, Cancelled);
+        await zombie.ApplyAsync(Clicks(0, "a"));
+        await zombie.SaveAsync();
+        await using var owner = await OpenAsync(before: zombie);
+        Assert.Equal(1, zombie.Shards.Resident);
+
+        zombie.Time.Advance(zombie.Options.SaveInterval);
+
+        await zombie.Changes.WaitAsync(() => zombie.Fenced);
+        Assert.Equal(0, zombie.Shards.Resident);
     }
 
     [Fact]
@@ -46,7 +60,7 @@ public sealed class FailureTests
         await node.ApplyAsync(Clicks(0, "a"));
         await node.Journal.AcquireAsync(Source, Cancelled);
         node.Deliver(Clicks(1, "a"));
-        await node.Changes.WaitAsync(() => node.Lost is not null);
+        await node.Changes.WaitAsync(() => node.Fenced);
         await node.Shards.OpenAsync(Source, Cancelled);
         await node.ApplyAsync(Clicks(1, "a"));
         Assert.Equal(2, (await node.ShowAsync("a"))!.Count);

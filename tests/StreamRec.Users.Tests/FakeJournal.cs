@@ -25,6 +25,8 @@ internal sealed class FakeJournal(Changes changes) : IJournal
 
     public Catalogue Catalogue { get; } = new();
 
+    public bool IsShared { get; init; }
+
     public int MaxSequence { get; init; } = 1024;
 
     /// <summary>While set, appends wait for <see cref="ReleaseAppend"/>.</summary>
@@ -217,6 +219,25 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         return ValueTask.FromResult<IReadOnlyList<BehaviorSequence?>>(states);
     }
 
+    public async ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken)
+    {
+        Assert.Equal(MaxSequence, maxSequence);
+        await Task.Yield();
+        lock (_gate)
+        {
+            Loads++;
+            return FoldOf(userId) is { Count: > 0 } state ? state : null;
+        }
+    }
+
+    public ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            return ValueTask.FromResult(_leases[lease.Source].Epoch == lease.Epoch);
+        }
+    }
+
     public ValueTask SaveUsersAsync(
         PartitionLease lease,
         IReadOnlyCollection<BehaviorSequence> sequences,
@@ -258,10 +279,16 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         }
     }
 
-    public ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
+    public ValueTask<ForgetReceipt> ForgetAsync(
+        string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
+            foreach (var lease in clean)
+            {
+                CheckEpoch(lease);
+            }
+
             Check(_pending.All(append => !append.Segment.Users.Contains(userId)), $"{userId} is forgotten while appends are under way");
             Check(!_saving.Any(states => states.Any(state => state.UserId == userId)), $"{userId} is forgotten while being saved");
             _saved.Remove(userId);

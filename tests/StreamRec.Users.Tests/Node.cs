@@ -1,5 +1,5 @@
 using System.Runtime.ExceptionServices;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using StreamRec.Actors;
 using StreamRec.Actors.Tests;
 using StreamRec.Domain;
@@ -13,11 +13,11 @@ internal sealed class Node : IAsyncDisposable
 
     private readonly ActorSystem _system;
 
-    public Node(UsersOptions? options = null, Node? before = null)
+    public Node(UsersOptions? options = null, Node? before = null, Func<Changes, FakeJournal>? journal = null)
     {
         Options = options ?? before?.Options ?? new UsersOptions();
         Changes = before?.Changes ?? new Changes();
-        Journal = before?.Journal ?? new FakeJournal(Changes) { MaxSequence = Options.MaxSequence };
+        Journal = before?.Journal ?? journal?.Invoke(Changes) ?? new FakeJournal(Changes) { MaxSequence = Options.MaxSequence };
         Time = before?.Time ?? new FakeTimeProvider();
         Lists = new FakeLists(Changes);
         Offsets = new FakeOffsets(Changes);
@@ -33,13 +33,8 @@ internal sealed class Node : IAsyncDisposable
             Observer,
             Offsets,
             _system,
-            (source, failure) =>
-            {
-                Lost = (source, failure);
-                Changes.Notify();
-            },
             Time,
-            NullLogger<UserShards>.Instance);
+            new FencedLog(this));
     }
 
     public UsersOptions Options { get; }
@@ -60,7 +55,8 @@ internal sealed class Node : IAsyncDisposable
 
     public Exception? Escalated { get; private set; }
 
-    public (SourcePartition Source, Exception Failure)? Lost { get; private set; }
+    /// <summary>Whether the log says that a shard was fenced.</summary>
+    public bool Fenced { get; private set; }
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -82,7 +78,7 @@ internal sealed class Node : IAsyncDisposable
     public static InteractionBatch Clicks(long first, params string[] users) =>
         Batch(first, first + users.Length, [.. users.Select((user, i) => Record(first + i, user, $"item{first + i}"))]);
 
-    public void Deliver(InteractionBatch batch) => Assert.True(Shards.TryDeliver(batch));
+    public void Deliver(InteractionBatch batch) => Assert.Equal(Delivery.Taken, Shards.TryDeliver(batch));
 
     public Task CompletedAsync(long nextOffset) => Changes.WaitAsync(() => Offsets.Of(Source) >= nextOffset);
 
@@ -127,6 +123,22 @@ internal sealed class Node : IAsyncDisposable
         if (Escalated is { } failure)
         {
             ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    private sealed class FencedLog(Node node) : ILogger<UserShards>
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (exception is FencedException)
+            {
+                node.Fenced = true;
+                node.Changes.Notify();
+            }
         }
     }
 }

@@ -69,6 +69,27 @@ public sealed class RequestTests
         Assert.Equal(1, node.Lists.Posted.Single().Sequence);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_user_whom_another_node_has_in_memory_is_answered_for_with_everything_durable(bool placeIsOpen)
+    {
+        await using var owner = new Node(journal: changes => new FakeJournal(changes) { MaxSequence = new UsersOptions().MaxSequence, IsShared = true });
+        await owner.Shards.OpenAsync(Source, Cancelled);
+        await owner.ApplyAsync(Clicks(0, "u", "u", "u"));
+        await using var node = new Node(before: owner);
+        if (placeIsOpen)
+        {
+            await node.Shards.OpenAsync(Source with { Topic = "other" }, Cancelled);
+        }
+
+        Assert.Null(owner.Journal.Saved("u"));
+        Assert.Equal(3, (await node.ShowAsync("u"))!.Count);
+        await node.Shards.RecommendAsync("u", 3, [], "r1", null, _ => { }, Cancelled);
+        await node.Changes.WaitAsync(() => node.Lists.PostedCount == 1);
+        Assert.Equal(3, node.Lists.Posted.Single().Sequence);
+    }
+
     [Fact]
     public async Task A_forgotten_user_begins_again_from_nothing()
     {

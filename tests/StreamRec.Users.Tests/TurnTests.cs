@@ -149,7 +149,7 @@ public sealed class TurnTests
         node.Deliver(Clicks(0, "u"));
         await node.Changes.WaitAsync(() => node.Journal.AppendsIssued == 1);
         long next = 1;
-        while (node.Shards.TryDeliver(Clicks(next, "u")))
+        while (node.Shards.TryDeliver(Clicks(next, "u")) == Delivery.Taken)
         {
             next++;
         }
@@ -172,7 +172,7 @@ public sealed class TurnTests
         node.Deliver(Clicks(0, "a", "b"));
         await node.Changes.WaitAsync(() => node.Lists.Blocked == 1);
         long next = 2;
-        while (node.Shards.TryDeliver(Clicks(next, "c")))
+        while (node.Shards.TryDeliver(Clicks(next, "c")) == Delivery.Taken)
         {
             next++;
         }

@@ -33,7 +33,7 @@ internal static class ImportCommand
             await using var actors = new ActorSystem(TimeProvider.System, (_, exception) => failure.TrySetResult(exception));
             await using var shards = new UserShards(
                 options.Users with { RecommendOn = RecommendOn.RequestsOnly }, data.Journal, new NoLists(), new NoObserver(), new NoOffsets(),
-                actors, (_, exception) => failure.TrySetResult(exception), TimeProvider.System, logs.CreateLogger<UserShards>());
+                actors, TimeProvider.System, logs.CreateLogger<UserShards>());
             var source = new SourcePartition("import", await HashAsync(path, cancellationToken), 0);
             var from = await shards.OpenAsync(source, cancellationToken);
             await Output.WithProgressAsync("importing", interactions.Count, "interactions", report =>
@@ -78,8 +78,13 @@ internal static class ImportCommand
             }
 
             var delivery = new InteractionBatch(source, start, start + count, batch, Task.CompletedTask);
-            while (!failure.IsCompleted && !shards.TryDeliver(delivery))
+            while (!failure.IsCompleted && shards.TryDeliver(delivery) is var outcome && outcome != Delivery.Taken)
             {
+                if (outcome == Delivery.NotOpen)
+                {
+                    throw new InvalidOperationException("Another process has taken the journal over; import again, what is there already is left out.");
+                }
+
                 await Task.Delay(1, cancellationToken);
             }
 

@@ -54,7 +54,7 @@ internal static class RecommendCommand
     {
         await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
         var catalogue = data.Journal.Catalogue;
-        var state = await data.FindUserAsync(user, options.Users.MaxSequence, cancellationToken);
+        var state = await data.Journal.ReadUserAsync(user, options.Users.MaxSequence, cancellationToken);
         var had = state?.Entries.ToArray().Where(e => e.Type != InteractionType.Impression).Select(e => e.Item).ToArray() ?? [];
         var version = data.Models.Champion;
         var settings = TransitionsSettings.Of(version is null ? Pipeline.ReadRecipe(options.Training.Recipe) : data.Registry.ReadManifest(version).Config);

@@ -30,7 +30,7 @@ internal static class UsersCommand
             else
             {
                 await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
-                view = await data.FindUserAsync(id, options.Users.MaxSequence, cancellationToken) is { } state
+                view = await data.Journal.ReadUserAsync(id, options.Users.MaxSequence, cancellationToken) is { } state
                     ? UserView.Of(id, state.Count, state.LastTimestampMs, state.Entries, data.Journal.Catalogue)
                     : null;
             }
@@ -74,7 +74,7 @@ internal static class UsersCommand
             else
             {
                 await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
-                receipt = await data.Journal.ForgetAsync(id, cancellationToken);
+                receipt = await data.Journal.ForgetAsync(id, [], cancellationToken);
             }
 
             if (Settings.AsJson(result))

@@ -67,9 +67,11 @@ internal abstract class JournalStore : IDisposable
     /// <param name="userId">The user.</param>
     /// <param name="found">Segments that name the user, among those up to <paramref name="searchedTo"/>.</param>
     /// <param name="searchedTo">Newer segments are searched here.</param>
+    /// <param name="clean">As in <see cref="IJournal.ForgetAsync"/>.</param>
     /// <param name="at">For the receipt.</param>
     /// <exception cref="JournalCorruptException">A segment cannot be read.</exception>
-    public abstract ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at);
+    public abstract ForgetReceipt Forget(
+        string userId, IReadOnlyList<long> found, long searchedTo, IReadOnlyCollection<PartitionLease> clean, DateTimeOffset at);
 
     /// <summary>Durable on return.</summary>
     public abstract void Commit();

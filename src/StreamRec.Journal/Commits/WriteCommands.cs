@@ -133,7 +133,8 @@ internal abstract class EraseCommand<TAnswer> : WriteCommand<TAnswer>
 /// <summary>
 /// <see cref="IJournal.ForgetAsync"/>, after most segments were searched by a reader, so that the writer is held up briefly.
 /// </summary>
-internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+internal sealed class ForgetCommand(
+    string userId, IReadOnlyList<long> found, long searchedTo, IReadOnlyCollection<PartitionLease> clean, DateTimeOffset at)
     : EraseCommand<ForgetReceipt>
 {
     /// <summary>What the audit record says.</summary>
@@ -144,7 +145,7 @@ internal sealed class ForgetCommand(string userId, IReadOnlyList<long> found, lo
     {
         try
         {
-            Answer(store.Forget(userId, found, searchedTo, at));
+            Answer(store.Forget(userId, found, searchedTo, clean, at));
         }
         catch (JournalCorruptException e)
         {

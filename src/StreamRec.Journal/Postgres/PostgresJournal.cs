@@ -30,6 +30,9 @@ internal sealed class PostgresJournal : SegmentJournal
     /// <inheritdoc/>
     public override string? WaitsBecause => Writer.WaitsBecause ?? _database.WaitsBecause;
 
+    /// <inheritdoc/>
+    public override bool IsShared => true;
+
     /// <inheritdoc cref="SegmentJournal.OpenAsync"/>
     /// <remarks>Waits for a database that does not answer.</remarks>
     public static async Task<PostgresJournal> ConnectAsync(
@@ -129,6 +132,25 @@ internal sealed class PostgresJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
+    public override async ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        var (saved, unfolded) = await _database.RunAsync(
+            (connection, cancellation) => PostgresReader.ReadUserAsync(connection, userId, cancellation), cancellationToken);
+        var user = Fold(userId, saved, unfolded, maxSequence);
+        await KnowItemsAsync(user is null ? -1 : LargestItem(user), cancellationToken);
+        return user;
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        return lease.Epoch == await _database.RunAsync(
+            (connection, cancellation) => PostgresReader.EpochAsync(connection, lease.Source, cancellation), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public override IAsyncEnumerable<StoredSegment> ReadAsync(
         long afterPosition, SourcePartition? source, CancellationToken cancellationToken)
     {
@@ -137,7 +159,8 @@ internal sealed class PostgresJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
-    public override async ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
+    public override async ValueTask<ForgetReceipt> ForgetAsync(
+        string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(userId);
         Writer.ThrowIfUnusable();
@@ -152,7 +175,7 @@ internal sealed class PostgresJournal : SegmentJournal
             found.AddRange(some);
         }
 
-        var receipt = await Writer.SubmitAsync(new ForgetCommand(userId, found, upTo, Time.GetUtcNow()), cancellationToken);
+        var receipt = await Writer.SubmitAsync(new ForgetCommand(userId, found, upTo, clean, Time.GetUtcNow()), cancellationToken);
         Logger.Forgotten(receipt.UserFingerprint, receipt.Interactions, receipt.Segments);
         return receipt;
     }

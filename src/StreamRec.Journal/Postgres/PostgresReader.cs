@@ -10,6 +10,12 @@ internal static class PostgresReader
     public const int UsersPerRead = 4096;
     private const int SegmentsPerChunk = 64;
     private const int BytesPerChunk = 1024 * 1024;
+    private const string SegmentColumns =
+        """
+        SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
+        FROM segments s JOIN partitions p ON p.id = s.partition
+        """;
+
     private const string OfSource = " AND s.partition = (SELECT id FROM partitions WHERE topic = $4 AND log = $5 AND partition = $6)";
 
     public static Task<long> PositionAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
@@ -39,8 +45,7 @@ internal static class PostgresReader
         await using var command = Sql.Command(
             connection,
             $"""
-            SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
-            FROM segments s JOIN partitions p ON p.id = s.partition
+            {SegmentColumns}
             WHERE s.position > $1 AND s.position <= $2{(source is null ? "" : OfSource)} ORDER BY s.position LIMIT $3
             """,
             source is { } partition
@@ -51,14 +56,42 @@ internal static class PostgresReader
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
         for (var bytes = 0; bytes < BytesPerChunk && await rows.ReadAsync(cancellationToken);)
         {
-            var position = rows.GetInt64(0);
-            var payload = Sql.Bytes(rows, 6);
-            bytes += payload.Length;
-            var segment = SegmentCodec.Unpack(payload, position, rows.GetInt64(4), rows.GetInt64(5));
-            chunk.Add(new StoredSegment(position, new SourcePartition(rows.GetString(1), rows.GetString(2), rows.GetInt32(3)), segment));
+            chunk.Add(ReadSegment(rows, out var length));
+            bytes += length;
         }
 
         return chunk;
+    }
+
+    /// <summary>A user's saved state, and the segments naming the user that saved states do not contain yet, as of one moment.</summary>
+    public static async Task<(BehaviorSequence? Saved, List<StoredSegment> Unfolded)> ReadUserAsync(
+        NpgsqlConnection connection, string userId, CancellationToken cancellationToken)
+    {
+        var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(Sql.InBatch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+        batch.BatchCommands.Add(Sql.InBatch("SELECT state FROM users WHERE user_id = $1", utf8));
+        batch.BatchCommands.Add(Sql.InBatch(
+            SegmentColumns + " WHERE s.position > p.folded_position AND position($1 IN s.payload) > 0 ORDER BY s.position", utf8));
+        batch.BatchCommands.Add(Sql.InBatch("COMMIT"));
+        await using var rows = await batch.ExecuteReaderAsync(cancellationToken);
+        var saved = await rows.ReadAsync(cancellationToken) ? SequenceCodec.Unpack(userId, utf8, Sql.Bytes(rows, 0)) : null;
+        await rows.NextResultAsync(cancellationToken);
+        var unfolded = new List<StoredSegment>();
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            unfolded.Add(ReadSegment(rows, out _));
+        }
+
+        return (saved, unfolded);
+    }
+
+    /// <summary>The partition's newest epoch, 0 when nobody ever acquired it.</summary>
+    public static async Task<long> EpochAsync(NpgsqlConnection connection, SourcePartition source, CancellationToken cancellationToken)
+    {
+        await using var command = Sql.Command(
+            connection, "SELECT epoch FROM partitions WHERE topic = $1 AND log = $2 AND partition = $3", source.Topic, source.Log, source.Partition);
+        return (long?)await command.ExecuteScalarAsync(cancellationToken) ?? 0;
     }
 
     /// <summary>Positions of the next few segments that name a user, and how far that was; up to <paramref name="upToPosition"/>.</summary>
@@ -116,5 +149,14 @@ internal static class PostgresReader
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         await row.ReadAsync(cancellationToken);
         return new JournalStatistics(row.GetInt64(0), row.GetInt64(1), items, row.GetInt64(2), row.GetInt64(3), row.GetInt64(4));
+    }
+
+    private static StoredSegment ReadSegment(NpgsqlDataReader row, out int payloadBytes)
+    {
+        var position = row.GetInt64(0);
+        var payload = Sql.Bytes(row, 6);
+        payloadBytes = payload.Length;
+        var segment = SegmentCodec.Unpack(payload, position, row.GetInt64(4), row.GetInt64(5));
+        return new StoredSegment(position, new SourcePartition(row.GetString(1), row.GetString(2), row.GetInt32(3)), segment);
     }
 }

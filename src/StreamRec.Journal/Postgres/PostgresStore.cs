@@ -93,14 +93,17 @@ internal sealed class PostgresStore : JournalStore
     public override void SaveUser(ReadOnlySpan<byte> userId, ReadOnlySpan<byte> state) => _users[userId.ToArray()] = state.ToArray();
 
     /// <inheritdoc/>
-    public override ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    public override ForgetReceipt Forget(
+        string userId, IReadOnlyList<long> found, long searchedTo, IReadOnlyCollection<PartitionLease> clean, DateTimeOffset at)
     {
         Write(commit: false);
         Run("SAVEPOINT forget");
         try
         {
-            var receipt = Remove(userId, found, searchedTo, at);
+            var partitions = new HashSet<int>();
+            var receipt = Remove(userId, found, searchedTo, partitions, at);
             Run("RELEASE SAVEPOINT forget");
+            FenceOwners([.. partitions], clean);
             return receipt;
         }
         catch (JournalCorruptException)
@@ -302,20 +305,46 @@ internal sealed class PostgresStore : JournalStore
         }
     }
 
-    private ForgetReceipt Remove(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    /// <summary>Raises the epochs of partitions whose owners are not this process: they hold in memory what was removed.</summary>
+    private void FenceOwners(int[] partitions, IReadOnlyCollection<PartitionLease> clean)
+    {
+        var others = new List<int>();
+        using (var command = Sql.Command(_connection!, "SELECT id, topic, log, partition, epoch FROM partitions WHERE id = ANY ($1)", partitions))
+        using (var rows = command.ExecuteReader())
+        {
+            while (rows.Read())
+            {
+                var source = new SourcePartition(rows.GetString(1), rows.GetString(2), rows.GetInt32(3));
+                if (clean.Any(lease => lease.Source == source && lease.Epoch == rows.GetInt64(4)))
+                {
+                    continue;
+                }
+
+                others.Add(rows.GetInt32(0));
+                if (Partitions.TryGetValue(source, out var known))
+                {
+                    known.Epoch++;
+                }
+            }
+        }
+
+        Run("UPDATE partitions SET epoch = epoch + 1 WHERE id = ANY ($1)", others.ToArray());
+    }
+
+    private ForgetReceipt Remove(string userId, IReadOnlyList<long> found, long searchedTo, HashSet<int> partitions, DateTimeOffset at)
     {
         var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
         _removedUsers = Run("DELETE FROM users WHERE user_id = $1", utf8);
         var touched = 0;
         foreach (var position in found)
         {
-            touched += Rewrite(userId, utf8, Segments("position = $1", position));
+            touched += Rewrite(userId, utf8, Segments("position = $1", position), partitions);
         }
 
-        for (var (after, some) = (searchedTo, new List<(long, byte[])>()); ; after = some[^1].Item1)
+        for (var (after, some) = (searchedTo, new List<(long Position, int, byte[])>()); ; after = some[^1].Position)
         {
             some = Segments($"position > $1 ORDER BY position LIMIT {SegmentsAtOnce}", after);
-            touched += Rewrite(userId, utf8, some);
+            touched += Rewrite(userId, utf8, some, partitions);
             if (some.Count < SegmentsAtOnce)
             {
                 break;
@@ -327,16 +356,17 @@ internal sealed class PostgresStore : JournalStore
         return receipt;
     }
 
-    private int Rewrite(string userId, byte[] utf8, List<(long Position, byte[] Payload)> segments)
+    private int Rewrite(string userId, byte[] utf8, List<(long Position, int Partition, byte[] Payload)> segments, HashSet<int> partitions)
     {
         using var batch = new NpgsqlBatch(_connection);
-        foreach (var (position, payload) in segments.Where(s => SegmentCodec.Mentions(s.Payload, utf8, s.Position)))
+        foreach (var (position, partition, payload) in segments.Where(s => SegmentCodec.Mentions(s.Payload, utf8, s.Position)))
         {
             var segment = SegmentCodec.Unpack(payload, position);
             var without = SegmentCodec.Without(segment, userId);
             using var packed = SegmentCodec.Pack(without);
             batch.BatchCommands.Add(Sql.InBatch("UPDATE segments SET payload = $1 WHERE position = $2", packed.Written.ToArray(), position));
             _interactions -= segment.Entries.Count - without.Entries.Count;
+            partitions.Add(partition);
         }
 
         if (batch.BatchCommands.Count > 0)
@@ -347,15 +377,15 @@ internal sealed class PostgresStore : JournalStore
         return batch.BatchCommands.Count;
     }
 
-    private List<(long Position, byte[] Payload)> Segments(string where, object parameter)
+    private List<(long Position, int Partition, byte[] Payload)> Segments(string where, object parameter)
     {
         using var command = Sql.Command(
-            _connection!, $"SELECT position, payload FROM segments WHERE {where}", parameter);
+            _connection!, $"SELECT position, partition, payload FROM segments WHERE {where}", parameter);
         using var rows = command.ExecuteReader();
-        var segments = new List<(long, byte[])>();
+        var segments = new List<(long, int, byte[])>();
         while (rows.Read())
         {
-            segments.Add((rows.GetInt64(0), Sql.Bytes(rows, 1)));
+            segments.Add((rows.GetInt64(0), rows.GetInt32(1), Sql.Bytes(rows, 2)));
         }
 
         return segments;

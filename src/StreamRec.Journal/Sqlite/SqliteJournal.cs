@@ -68,6 +68,9 @@ internal sealed class SqliteJournal : SegmentJournal
     public override string? WaitsBecause => null;
 
     /// <inheritdoc/>
+    public override bool IsShared => false;
+
+    /// <inheritdoc/>
     public override ValueTask AddItemsAsync(IReadOnlyCollection<string> itemIds, CancellationToken cancellationToken)
     {
         Writer.ThrowIfUnusable();
@@ -99,6 +102,21 @@ internal sealed class SqliteJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
+    public override async ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        var (saved, unfolded) = await _readers.ReadAsync(reader => reader.ReadUser(userId, cancellationToken), cancellationToken);
+        return Fold(userId, saved, unfolded, maxSequence);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        return await _readers.ReadAsync(reader => reader.EpochOf(lease.Source) == lease.Epoch, cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public override IAsyncEnumerable<StoredSegment> ReadAsync(long afterPosition, SourcePartition? source, CancellationToken cancellationToken)
     {
         Writer.ThrowIfUnusable();
@@ -106,13 +124,14 @@ internal sealed class SqliteJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
-    public override async ValueTask<ForgetReceipt> ForgetAsync(string userId, CancellationToken cancellationToken)
+    public override async ValueTask<ForgetReceipt> ForgetAsync(
+        string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(userId);
         Writer.ThrowIfUnusable();
         var searchedTo = Writer.Position;
         var found = await _readers.ReadAsync(reader => reader.SegmentsOf(userId, searchedTo, cancellationToken), cancellationToken);
-        var receipt = await Writer.SubmitAsync(new ForgetCommand(userId, found, searchedTo, Time.GetUtcNow()), cancellationToken);
+        var receipt = await Writer.SubmitAsync(new ForgetCommand(userId, found, searchedTo, clean, Time.GetUtcNow()), cancellationToken);
         if (await Task.Run(() => _residue.Finds(PackedWriter.StrictUtf8.GetBytes(userId), cancellationToken), cancellationToken))
         {
             await Writer.SubmitAsync(new RebuildUsersCommand(), cancellationToken);

@@ -23,6 +23,8 @@ internal sealed class SqliteReader : IDisposable
     private readonly SqliteStatement _segmentsOfPartition;
     private readonly SqliteStatement _dictionaries;
     private readonly SqliteStatement _unfolded;
+    private readonly SqliteStatement _unfoldedSegments;
+    private readonly SqliteStatement _epoch;
     private readonly SqliteStatement _total;
 
     public SqliteReader(string path)
@@ -42,6 +44,8 @@ internal sealed class SqliteReader : IDisposable
             SELECT p.topic, p.log, p.partition FROM partitions p
             WHERE EXISTS (SELECT 1 FROM segments s WHERE s.partition = p.id AND s.position > p.folded_position)
             """);
+        _unfoldedSegments = _database.Prepare(SegmentColumns + " WHERE s.position > p.folded_position ORDER BY s.position");
+        _epoch = _database.Prepare("SELECT epoch FROM partitions WHERE topic = ?1 AND log = ?2 AND partition = ?3");
         _total = _database.Prepare("SELECT value FROM meta WHERE key = ?1");
     }
 
@@ -107,6 +111,47 @@ internal sealed class SqliteReader : IDisposable
         finally
         {
             _unfolded.Reset();
+        }
+    }
+
+    /// <summary>A user's saved state, and the segments naming the user that saved states do not contain yet.</summary>
+    public (BehaviorSequence? Saved, List<StoredSegment> Unfolded) ReadUser(string userId, CancellationToken cancellationToken)
+    {
+        var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
+        var saved = new BehaviorSequence?[1];
+        var unfolded = new List<StoredSegment>();
+        InSnapshot(() =>
+        {
+            LoadUsers([userId], saved, 0, 1);
+            try
+            {
+                while (_unfoldedSegments.Step())
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (SegmentCodec.Mentions(_unfoldedSegments.Bytes(6), utf8, _unfoldedSegments.Int64(0)))
+                    {
+                        unfolded.Add(ReadSegment(_unfoldedSegments));
+                    }
+                }
+            }
+            finally
+            {
+                _unfoldedSegments.Reset();
+            }
+        });
+        return (saved[0], unfolded);
+    }
+
+    /// <summary>The partition's newest epoch, 0 when nobody ever acquired it.</summary>
+    public long EpochOf(SourcePartition source)
+    {
+        try
+        {
+            return _epoch.BindText(1, source.Topic).BindText(2, source.Log).Bind(3, source.Partition).Step() ? _epoch.Int64(0) : 0;
+        }
+        finally
+        {
+            _epoch.Reset();
         }
     }
 

@@ -19,7 +19,9 @@ internal sealed partial class SqliteStore
     private readonly SqliteStatement _insertAudit;
 
     /// <inheritdoc/>
-    public override ForgetReceipt Forget(string userId, IReadOnlyList<long> found, long searchedTo, DateTimeOffset at)
+    /// <remarks>Fences nobody: there is no other process.</remarks>
+    public override ForgetReceipt Forget(
+        string userId, IReadOnlyList<long> found, long searchedTo, IReadOnlyCollection<PartitionLease> clean, DateTimeOffset at)
     {
         var before = _totals;
         _database.Execute("SAVEPOINT forget");

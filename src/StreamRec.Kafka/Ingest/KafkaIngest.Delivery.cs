@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Ingest;
 
@@ -20,37 +21,54 @@ public sealed partial class KafkaIngest
     {
         _consumedCounter.Add(partition.Records);
         var batch = partition.TakeBatch();
-        if (_sink.TryDeliver(batch))
-        {
-            return;
-        }
-
-        var refusedAt = _time.GetTimestamp();
-        do
+        var delivery = _sink.TryDeliver(batch);
+        for (var refusedAt = _time.GetTimestamp();
+            delivery == Delivery.Full && _refused == 0 && _time.GetElapsedTime(refusedAt) < RefusalGrace;
+            delivery = _sink.TryDeliver(batch))
         {
             Thread.Sleep(1);
-            if (_sink.TryDeliver(batch))
-            {
-                return;
-            }
         }
-        while (_time.GetElapsedTime(refusedAt) < RefusalGrace && _refused == 0);
 
-        partition.Refused = batch;
-        _refused++;
+        switch (delivery)
+        {
+            case Delivery.Full:
+                partition.Refused = batch;
+                _refused++;
+                consumer.Pause([partition.TopicPartition]);
+                Log.PartitionPaused(_logger, partition.Source.ToString(), batch.FirstOffset);
+                break;
+            case Delivery.NotOpen:
+                Drop(consumer, partition);
+                break;
+        }
+    }
+
+    // What was read and not handed over is read again.
+    private static void Drop(IConsumer<byte[], byte[]> consumer, Partition partition)
+    {
+        partition.MustReopen = true;
+        partition.TakeBatch();
         consumer.Pause([partition.TopicPartition]);
-        Log.PartitionPaused(_logger, partition.Source.ToString(), batch.FirstOffset);
     }
 
     private void RetryRefused(IConsumer<byte[], byte[]> consumer)
     {
         foreach (var (_, partition) in _partitions)
         {
-            if (partition.Refused is { } batch && _sink.TryDeliver(batch))
+            if (partition.Refused is not { } batch || _sink.TryDeliver(batch) is var delivery && delivery == Delivery.Full)
             {
-                partition.Refused = null;
-                _refused--;
+                continue;
+            }
+
+            partition.Refused = null;
+            _refused--;
+            if (delivery == Delivery.Taken)
+            {
                 Resume(consumer, partition);
+            }
+            else
+            {
+                Drop(consumer, partition);
             }
         }
     }
@@ -83,11 +101,15 @@ public sealed partial class KafkaIngest
         }
     });
 
-    private void Tick(IConsumer<byte[], byte[]> consumer)
+    private void Tick(IConsumer<byte[], byte[]> consumer, CancellationToken stopping)
     {
         foreach (var (_, partition) in _partitions)
         {
-            if (partition.MustVerify)
+            if (partition.MustReopen)
+            {
+                Reopen(consumer, partition, stopping);
+            }
+            else if (partition.MustVerify)
             {
                 Verify(consumer, partition);
             }

@@ -43,6 +43,15 @@ public sealed partial class KafkaIngest
 
         public bool HasGap { get; set; }
 
+        /// <summary>Its shard is gone, because somebody else acquired the partition: it is paused until its shard is opened again.</summary>
+        public bool MustReopen { get; set; }
+
+        /// <summary>The question whether the partition is still this process's, while it is being asked: what came of a commit, null when it was taken.</summary>
+        public Task<Exception?>? Membership { get; set; }
+
+        /// <summary>Where reading began.</summary>
+        public long ReadFrom { get; } = readFrom;
+
         /// <summary>Records read since the last batch, usable or not.</summary>
         public int Records { get; private set; }
 

@@ -121,6 +121,43 @@ public sealed partial class KafkaIngest
         }
     }
 
+    /// <summary>Opens the shard again of a partition that another process acquired, if the partition is still this process's.</summary>
+    /// <remarks>
+    /// Either the group has given the partition to another node, of which this one has not heard yet, or another node has forgotten one of its
+    /// users. A commit tells: the group takes it from its members only. Without asking, two nodes would take the partition from each other.
+    /// </remarks>
+    private void Reopen(IConsumer<byte[], byte[]> consumer, Partition partition, CancellationToken stopping)
+    {
+        if (partition.Membership is null)
+        {
+            var offset = new TopicPartitionOffset(partition.TopicPartition, _completed.Of(partition.Source) ?? partition.ReadFrom);
+            partition.Membership = Task.Run(() => OffsetCommitter.Commit(consumer, [offset]), CancellationToken.None);
+        }
+        else if (partition.Membership.IsCompleted)
+        {
+            var failure = partition.Membership.Result;
+            partition.Membership = null;
+            if (failure is not null)
+            {
+                Log.NotReopened(_logger, partition.Source.ToString(), failure.Message);
+                return;
+            }
+
+            try
+            {
+                var wanted = _sink.OpenAsync(partition.Source, stopping).AsTask().GetAwaiter().GetResult();
+                if (Open(consumer, partition.Source, wanted, stopping) is not null)
+                {
+                    Resume(consumer, _partitions[partition.Source.Partition]);
+                }
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                // The host stops.
+            }
+        }
+    }
+
     /// <summary>Asks the log what it holds, after the client said that the offset is not there.</summary>
     private void Verify(IConsumer<byte[], byte[]> consumer, Partition partition)
     {

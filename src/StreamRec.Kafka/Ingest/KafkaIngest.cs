@@ -121,7 +121,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
                 consumer.Subscribe(_options.Topics.Interactions);
                 while (!stopping.IsCancellationRequested)
                 {
-                    Turn(consumer);
+                    Turn(consumer, stopping);
                 }
             }
             finally
@@ -139,7 +139,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         }
     }
 
-    private void Turn(IConsumer<byte[], byte[]> consumer)
+    private void Turn(IConsumer<byte[], byte[]> consumer, CancellationToken stopping)
     {
         var record = Poll(consumer, PollTimeout());
         ThrowFailure();
@@ -161,7 +161,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         if ((record is null || (_consumed & 255) == 0) && _time.GetElapsedTime(_lastTick) >= CommitInterval)
         {
             _lastTick = _time.GetTimestamp();
-            Tick(consumer);
+            Tick(consumer, stopping);
         }
     }
 
@@ -207,7 +207,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         var offset = record.Offset.Value;
         // While a batch waits for its shard, what still comes of its partition is left aside: resuming begins at the next offset.
         if (!_partitions.TryGetValue(record.Partition.Value, out var partition)
-            || partition.HasGap || partition.Refused is not null || offset < partition.NextOffset)
+            || partition.HasGap || partition.MustReopen || partition.Refused is not null || offset < partition.NextOffset)
         {
             return;
         }

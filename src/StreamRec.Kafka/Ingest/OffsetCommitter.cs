@@ -31,16 +31,26 @@ internal sealed class OffsetCommitter
 
         _running = Task.Run(() =>
         {
-            try
+            if (Commit(consumer, offsets) is { } failure)
             {
-                consumer.Commit(offsets);
-            }
-            catch (Exception e) when (e is KafkaException or ObjectDisposedException)
-            {
-                Log.CommitFailed(_logger, e, Interlocked.Increment(ref _failures));
+                Log.CommitFailed(_logger, failure, Interlocked.Increment(ref _failures));
             }
         });
         return true;
+    }
+
+    /// <summary>Commits and waits for the broker; why that failed, null when it did not. From any thread.</summary>
+    public static Exception? Commit(IConsumer<byte[], byte[]> consumer, IReadOnlyList<TopicPartitionOffset> offsets)
+    {
+        try
+        {
+            consumer.Commit(offsets);
+            return null;
+        }
+        catch (Exception e) when (e is KafkaException or ObjectDisposedException)
+        {
+            return e;
+        }
     }
 
     /// <summary>Commits a last time before partitions are given up, within the time given.</summary>
