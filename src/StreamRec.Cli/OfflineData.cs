@@ -22,11 +22,16 @@ internal sealed class OfflineData : IAsyncDisposable
 
     public ModelControl Models { get; }
 
-    /// <exception cref="Journal.JournalInUseException">A server or another command has the data.</exception>
-    public static async Task<OfflineData> OpenAsync(StreamRecOptions options, ILoggerFactory logs, CancellationToken cancellationToken)
+    /// <param name="options">Settings.</param>
+    /// <param name="access">Exclusive for what changes the journal: servers that share it would not hear of that.</param>
+    /// <param name="logs">Logs.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <exception cref="JournalInUseException">A server or another command has the data.</exception>
+    public static async Task<OfflineData> OpenAsync(
+        StreamRecOptions options, JournalAccess access, ILoggerFactory logs, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Server.DataDirectory);
-        var journal = await SegmentJournal.OpenAsync(options.Journal, TimeProvider.System, logs.CreateLogger<SegmentJournal>(), cancellationToken);
+        var journal = await SegmentJournal.OpenAsync(options.Journal, access, TimeProvider.System, logs.CreateLogger<SegmentJournal>(), cancellationToken);
         var registry = new ModelRegistry(options.ModelsDirectory, logs.CreateLogger<ModelRegistry>());
         return new OfflineData(
             journal, registry, new ModelControl(registry, Pipeline.Families, Pipeline.ContextAtRest(options, journal.Catalogue), logs.CreateLogger<ModelControl>()));

@@ -40,14 +40,19 @@ public abstract class SegmentJournal : IJournal
     private protected ILogger Logger { get; }
 
     /// <summary>Opens the journal that the options name, creating or migrating its tables.</summary>
+    /// <param name="options">Which one.</param>
+    /// <param name="access">Who else may have it open meanwhile.</param>
+    /// <param name="timeProvider">Clock.</param>
+    /// <param name="logger">The log.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OptionsValidationException">A setting is outside its range.</exception>
-    /// <exception cref="JournalInUseException">Another journal has the file.</exception>
+    /// <exception cref="JournalInUseException">Another process has it, and one of the two wants it alone.</exception>
     /// <exception cref="JournalSchemaException">A newer build wrote it, or it is something else.</exception>
     /// <exception cref="JournalCorruptException">It is damaged.</exception>
     /// <exception cref="JournalUnreachableException">The database does not answer, or refuses this user.</exception>
     /// <exception cref="DllNotFoundException">SQLite is not installed.</exception>
     public static async Task<IJournal> OpenAsync(
-        JournalOptions options, TimeProvider timeProvider, ILogger logger, CancellationToken cancellationToken)
+        JournalOptions options, JournalAccess access, TimeProvider timeProvider, ILogger logger, CancellationToken cancellationToken)
     {
         var validation = new JournalOptionsValidator().Validate(null, options);
         if (validation.Failed)
@@ -57,7 +62,7 @@ public abstract class SegmentJournal : IJournal
 
         return options.ConnectionString is null
             ? await Task.Run(() => SqliteJournal.Open(options, timeProvider, logger), cancellationToken)
-            : await PostgresJournal.ConnectAsync(options, timeProvider, logger, cancellationToken);
+            : await PostgresJournal.ConnectAsync(options, access, timeProvider, logger, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -89,8 +89,10 @@ public sealed class Pipeline : IAsyncDisposable
     {
         Directory.CreateDirectory(options.Server.DataDirectory);
         TorchRuntime.SetThreads(options.Server.NativeThreads);
-        // The journal first: it refuses a second process on the same data before anything else happens.
-        var journal = await SegmentJournal.OpenAsync(options.Journal, time, logs.CreateLogger<SegmentJournal>(), cancellationToken);
+        // The journal first: it refuses a second process on the same data before anything else happens. An embedded broker's partitions are
+        // this process's alone, so another node could only get in its way.
+        var access = options.Kafka.BootstrapServers is null ? JournalAccess.Exclusive : JournalAccess.Shared;
+        var journal = await SegmentJournal.OpenAsync(options.Journal, access, time, logs.CreateLogger<SegmentJournal>(), cancellationToken);
         KafkaCluster cluster;
         try
         {

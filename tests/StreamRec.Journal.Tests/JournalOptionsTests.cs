@@ -28,6 +28,6 @@ public sealed class JournalOptionsTests
     public async Task A_journal_is_not_opened_with_invalid_settings()
     {
         await Assert.ThrowsAsync<OptionsValidationException>(() => SegmentJournal.OpenAsync(
-            new JournalOptions { CommitQueue = 0 }, TimeProvider.System, NullLogger.Instance, TestContext.Current.CancellationToken));
+            new JournalOptions { CommitQueue = 0 }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, TestContext.Current.CancellationToken));
     }
 }

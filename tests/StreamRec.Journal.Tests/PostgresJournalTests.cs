@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using StreamRec.Actors.Tests;
 using StreamRec.Domain;
 
 namespace StreamRec.Journal.Tests;
@@ -119,6 +120,33 @@ public sealed class PostgresJournalTests(PostgresServer server) : JournalContrac
         Assert.Equal(Enumerable.Range(1, 120).Select(i => (long)i), positions.SelectMany(mine => mine).Order());
     }
 
+    [Theory]
+    [InlineData(JournalAccess.Exclusive, JournalAccess.Shared)]
+    [InlineData(JournalAccess.Shared, JournalAccess.Exclusive)]
+    [InlineData(JournalAccess.Exclusive, JournalAccess.Exclusive)]
+    public async Task Who_wants_a_journal_alone_waits_for_the_others_and_is_refused_when_they_stay(JournalAccess first, JournalAccess second)
+    {
+        var schema = server.NewSchema();
+        var options = new JournalOptions { ConnectionString = schema };
+        var time = new FakeTimeProvider();
+        await using var holder = await SegmentJournal.OpenAsync(options, first, TimeProvider.System, NullLogger.Instance, Token);
+        Assert.Equal(first == JournalAccess.Shared, holder.IsShared);
+
+        var refused = SegmentJournal.OpenAsync(options, second, time, NullLogger.Instance, Token);
+        while (!refused.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+
+        Assert.Contains("in use", (await Assert.ThrowsAsync<JournalInUseException>(() => refused)).Message, StringComparison.Ordinal);
+
+        var opening = SegmentJournal.OpenAsync(options, second, TimeProvider.System, NullLogger.Instance, Token);
+        await holder.DisposeAsync();
+        await using var opened = await opening;
+        await opened.AcquireAsync(Some.Partition(), Token);
+    }
+
     private static Task<IJournal> OpenAsync(string schema, int maxItems) => SegmentJournal.OpenAsync(
-        new JournalOptions { ConnectionString = schema, MaxItems = maxItems }, TimeProvider.System, NullLogger.Instance, Token);
+        new JournalOptions { ConnectionString = schema, MaxItems = maxItems }, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance, Token);
 }

@@ -148,15 +148,14 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         var lease = await journal.AcquireAsync(Some.Partition(), Token);
 
         // What a frozen node leaves open, with the limit that its sessions have but shorter.
-        await using (var database = new PostgresDatabase(new JournalOptions { ConnectionString = schema }, TimeProvider.System, NullLogger.Instance))
+        await using (var database = new PostgresDatabase(new JournalOptions { ConnectionString = schema }, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance))
         {
+            await using var writer = database.OpenWriter();
+            await CheckAsync(writer);
             // The second time it is one that has been in the pool.
             for (var use = 0; use < 2; use++)
             {
-                await using var session = database.Open();
-                Assert.Equal("5s", await Sql.ScalarAsync<string>(session, "SHOW idle_in_transaction_session_timeout", Token));
-                Assert.Equal("10000", await Sql.ScalarAsync<string>(session, "SHOW tcp_user_timeout", Token));
-                Assert.Equal("on", await Sql.ScalarAsync<string>(session, "SHOW synchronous_commit", Token));
+                await database.RunAsync((reader, _) => CheckAsync(reader), Token);
             }
         }
 
@@ -171,6 +170,14 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         Assert.Equal(1, await journal.AppendAsync(lease, Some.Clicks(0, "a"), Token));
         // The server has ended it, which its owner hears of now.
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => frozen.DisposeAsync().AsTask());
+
+        static async Task<bool> CheckAsync(NpgsqlConnection session)
+        {
+            Assert.Equal("5s", await Sql.ScalarAsync<string>(session, "SHOW idle_in_transaction_session_timeout", Token));
+            Assert.Equal("10000", await Sql.ScalarAsync<string>(session, "SHOW tcp_user_timeout", Token));
+            Assert.Equal("on", await Sql.ScalarAsync<string>(session, "SHOW synchronous_commit", Token));
+            return true;
+        }
     }
 
     [Fact]
@@ -205,7 +212,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     private static async Task<IJournal> OpenAsync(string connection)
     {
         var journal = await SegmentJournal.OpenAsync(
-            new JournalOptions { ConnectionString = connection }, TimeProvider.System, NullLogger.Instance, Token);
+            new JournalOptions { ConnectionString = connection }, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance, Token);
         await journal.AddItemsAsync(Some.ItemIds, Token);
         return journal;
     }

@@ -87,7 +87,7 @@ public sealed class SqliteCrashTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     private static async Task<IJournal> OpenAsync(string path) =>
-        await SegmentJournal.OpenAsync(new JournalOptions { Path = path }, TimeProvider.System, NullLogger.Instance, Token);
+        await SegmentJournal.OpenAsync(new JournalOptions { Path = path }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
 
     /// <summary>The files without the shared-memory index, which a crash of the machine takes with it and recovery builds anew.</summary>
     private string Copy(string name)

@@ -19,7 +19,7 @@ public sealed class SqliteForgetTests : IDisposable
         var random = new Random(seed);
         var path = Path.Combine(_folder.FullName, "journal.db");
         await using var journal = await SegmentJournal.OpenAsync(
-            new JournalOptions { Path = path }, TimeProvider.System, NullLogger.Instance, Token);
+            new JournalOptions { Path = path }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
         await journal.AddItemsAsync(Some.ItemIds, Token);
         var lease = await journal.AcquireAsync(Some.Partition(), Token);
 

@@ -248,7 +248,7 @@ public sealed class SqliteJournalTests : JournalContract
     }
 
     private static async Task<IJournal> OpenAsync(string path, int maxItems) => await SegmentJournal.OpenAsync(
-        new JournalOptions { Path = path, MaxItems = maxItems }, TimeProvider.System, NullLogger.Instance, Token);
+        new JournalOptions { Path = path, MaxItems = maxItems }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
 
     private static SqliteConnection Connect(string path)
     {

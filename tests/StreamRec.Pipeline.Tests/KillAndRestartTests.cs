@@ -91,7 +91,7 @@ public sealed class KillAndRestartTests
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         await using var journal = await SegmentJournal.OpenAsync(
-            new JournalOptions { Path = Path.Combine(data, "journal.db") }, TimeProvider.System, NullLogger.Instance, cancellationToken);
+            new JournalOptions { Path = Path.Combine(data, "journal.db") }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, cancellationToken);
         var found = new Dictionary<string, List<string>>(StringComparer.Ordinal);
         var next = new Dictionary<SourcePartition, long>();
         var count = 0;

@@ -84,7 +84,7 @@ public sealed class RunningServer : IAsyncLifetime
     private static async Task SeedAsync(JournalOptions options)
     {
         await using var journal = await SegmentJournal.OpenAsync(
-            options, TimeProvider.System, NullLogger<SegmentJournal>.Instance, CancellationToken.None);
+            options, JournalAccess.Exclusive, TimeProvider.System, NullLogger<SegmentJournal>.Instance, CancellationToken.None);
         await journal.AddItemsAsync([.. Enumerable.Range(0, 40).Select(i => $"i{i}")], CancellationToken.None);
         var source = new SourcePartition("seed", "seed", 0);
         var lease = await journal.AcquireAsync(source, CancellationToken.None);

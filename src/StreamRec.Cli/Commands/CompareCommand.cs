@@ -3,11 +3,12 @@ using System.Globalization;
 using StreamRec.Cli.Drawing;
 using StreamRec.Domain;
 using StreamRec.Inference;
+using StreamRec.Journal;
 using StreamRec.Server;
 using StreamRec.Torch;
-using StreamRec.Training;
 using StreamRec.Training.Evaluation;
 using StreamRec.Training.Experiments;
+using StreamRec.Training;
 
 namespace StreamRec.Cli.Commands;
 
@@ -113,7 +114,7 @@ internal static class CompareCommand
         var options = Settings.Read(result);
         using var logs = Settings.Logs(result);
         TorchRuntime.SetThreads(1);
-        await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+        await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
         ModelVersion[] versions = [.. names.Select(ModelRegistry.Parse)];
         var cases = JournalCases.Of(
             await Histories.ReadAsync(data.Journal, null, cancellationToken), [.. versions.Select(data.Registry.ReadManifest)], Protocol.Strict);

@@ -4,9 +4,10 @@ using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Inference;
 using StreamRec.Journal.Sqlite;
+using StreamRec.Journal;
 using StreamRec.Kafka;
-using StreamRec.Server;
 using StreamRec.Server.Http;
+using StreamRec.Server;
 using StreamRec.Torch;
 
 namespace StreamRec.Cli.Commands;
@@ -92,7 +93,7 @@ internal static class DoctorCommand
     {
         try
         {
-            return await OfflineData.OpenAsync(options, logs, patience);
+            return await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, patience);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

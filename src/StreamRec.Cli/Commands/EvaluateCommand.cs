@@ -2,11 +2,12 @@ using System.CommandLine;
 using StreamRec.Cli.Drawing;
 using StreamRec.Domain;
 using StreamRec.Inference;
+using StreamRec.Journal;
 using StreamRec.Server;
 using StreamRec.Torch;
-using StreamRec.Training;
 using StreamRec.Training.Evaluation;
 using StreamRec.Training.Experiments;
+using StreamRec.Training;
 
 namespace StreamRec.Cli.Commands;
 
@@ -35,7 +36,7 @@ internal static class EvaluateCommand
             var options = Settings.Read(result);
             using var logs = Settings.Logs(result);
             TorchRuntime.SetThreads(1);
-            await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+            await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
             var version = result.GetValue(model) is { } name
                 ? ModelRegistry.Parse(name)
                 : data.Models.Champion ?? Newest(data.Registry)

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using StreamRec.Actors;
 using StreamRec.Cli.Files;
 using StreamRec.Domain;
+using StreamRec.Journal;
 using StreamRec.Users;
 
 namespace StreamRec.Cli.Commands;
@@ -27,7 +28,7 @@ internal static class ImportCommand
             using var logs = Settings.Logs(result);
             var path = result.GetValue(file)!;
             var interactions = InteractionFile.Read(path);
-            await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+            await using var data = await OfflineData.OpenAsync(options, JournalAccess.Exclusive, logs, cancellationToken);
             var before = (await data.Journal.StatisticsAsync(cancellationToken)).Interactions;
             var failure = new TaskCompletionSource<Exception>();
             await using var actors = new ActorSystem(TimeProvider.System, (_, exception) => failure.TrySetResult(exception));

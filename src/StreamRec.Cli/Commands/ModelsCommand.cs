@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Inference;
+using StreamRec.Journal;
 using StreamRec.Server.Http;
 
 namespace StreamRec.Cli.Commands;
@@ -128,7 +129,7 @@ internal static class ModelsCommand
         }
         else
         {
-            await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+            await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
             var before = data.Models.Champion;
             swap = new SwapView(atRest(data.Models).ToString(), before?.ToString());
         }

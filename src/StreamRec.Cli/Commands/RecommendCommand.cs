@@ -2,9 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
+using StreamRec.Journal;
 using StreamRec.Models.Transitions;
-using StreamRec.Server;
 using StreamRec.Server.Http;
+using StreamRec.Server;
 
 namespace StreamRec.Cli.Commands;
 
@@ -52,7 +53,7 @@ internal static class RecommendCommand
     private static async Task<ListView> AtRestAsync(
         StreamRecOptions options, string user, int k, ILoggerFactory logs, CancellationToken cancellationToken)
     {
-        await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+        await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
         var catalogue = data.Journal.Catalogue;
         var state = await data.Journal.ReadUserAsync(user, options.Users.MaxSequence, cancellationToken);
         var had = state?.Entries.ToArray().Where(e => e.Type != InteractionType.Impression).Select(e => e.Item).ToArray() ?? [];

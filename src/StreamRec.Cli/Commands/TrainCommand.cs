@@ -1,11 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
+using System.Text;
 using StreamRec.Domain;
-using StreamRec.Server;
+using StreamRec.Journal;
 using StreamRec.Server.Http;
+using StreamRec.Server;
 using StreamRec.Torch;
 using StreamRec.Training;
 
@@ -38,7 +39,7 @@ internal static class TrainCommand
 
             using var logs = Settings.Logs(result);
             TorchRuntime.SetThreads(result.GetValue(threads));
-            await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+            await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
             var family = Pipeline.Families.First(f => f.Name == options.Training.Family);
             var overrides = new StageOverride(result.GetValue(epochs), result.GetValue(patience), result.GetValue(batch));
             var json = Pipeline.ReadRecipe(result.GetValue(recipe) ?? options.Training.Recipe);

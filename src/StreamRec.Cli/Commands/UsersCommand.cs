@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using StreamRec.Domain;
+using StreamRec.Journal;
 using StreamRec.Server.Http;
 
 namespace StreamRec.Cli.Commands;
@@ -29,7 +30,7 @@ internal static class UsersCommand
             }
             else
             {
-                await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+                await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
                 view = await data.Journal.ReadUserAsync(id, options.Users.MaxSequence, cancellationToken) is { } state
                     ? UserView.Of(id, state.Count, state.LastTimestampMs, state.Entries, data.Journal.Catalogue)
                     : null;
@@ -73,7 +74,7 @@ internal static class UsersCommand
             }
             else
             {
-                await using var data = await OfflineData.OpenAsync(options, logs, cancellationToken);
+                await using var data = await OfflineData.OpenAsync(options, JournalAccess.Exclusive, logs, cancellationToken);
                 receipt = await data.Journal.ForgetAsync(id, [], cancellationToken);
             }
 

@@ -23,17 +23,25 @@ internal sealed class PostgresDatabase : IAsyncDisposable
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; "
         + "SELECT set_config('transaction_timeout', '120s', false) WHERE current_setting('server_version_num')::int >= 170000";
 
+    // One number of our own and one of the schema.
+    private const int AccessLock = 0x53_54_52_45;
+
+    // A process that was killed may have the lock for as long as the server has not heard that its connection is gone.
+    private static readonly TimeSpan FormerOwnerTimeout = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly NpgsqlDataSource _source;
+    private readonly NpgsqlDataSource _writerSource;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private string? _lastFailure;
     private int _waiting;
 
-    public PostgresDatabase(JournalOptions options, TimeProvider time, ILogger logger)
+    public PostgresDatabase(JournalOptions options, JournalAccess access, TimeProvider time, ILogger logger)
     {
+        Access = access;
         _time = time;
         _logger = logger;
         var settings = new NpgsqlConnectionStringBuilder(options.ConnectionString);
@@ -49,11 +57,21 @@ internal sealed class PostgresDatabase : IAsyncDisposable
         settings.Options = $"{settings.Options} {SessionOptions}".Trim();
         Name = $"postgresql://{settings.Host}:{settings.Port}/{settings.Database}?schema={Schema}";
         User = settings.Username ?? Environment.UserName;
-        var builder = new NpgsqlDataSourceBuilder(settings.ToString());
-        builder.UsePhysicalConnectionInitializer(
-            connection => Sql.Run(connection, SetUp), async connection => await Sql.RunAsync(connection, SetUp, CancellationToken.None));
-        _source = builder.Build();
+        _source = Build(settings);
+        // Its session holds the lock: closed means closed.
+        settings.Pooling = false;
+        _writerSource = Build(settings);
+
+        static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings)
+        {
+            var builder = new NpgsqlDataSourceBuilder(settings.ToString());
+            builder.UsePhysicalConnectionInitializer(
+                connection => Sql.Run(connection, SetUp), async connection => await Sql.RunAsync(connection, SetUp, CancellationToken.None));
+            return builder.Build();
+        }
     }
+
+    public JournalAccess Access { get; }
 
     /// <summary>Where it is, without the password.</summary>
     public string Name { get; }
@@ -65,13 +83,57 @@ internal sealed class PostgresDatabase : IAsyncDisposable
     /// <summary>Why a reader waits, null while none does.</summary>
     public string? WaitsBecause => Volatile.Read(ref _waiting) > 0 ? Volatile.Read(ref _lastFailure) : null;
 
-    /// <summary>A connection of its own for the writer.</summary>
-    public NpgsqlConnection Open() => _source.OpenConnection();
+    /// <summary>A connection of its own for the writer, with the lock that says who else may write.</summary>
+    /// <exception cref="JournalInUseException">Another process has the journal, and one of the two wants it alone.</exception>
+    public NpgsqlConnection OpenWriter()
+    {
+        var connection = _writerSource.OpenConnection();
+        try
+        {
+            var function = Access == JournalAccess.Exclusive ? "pg_try_advisory_lock" : "pg_try_advisory_lock_shared";
+            using var command = Sql.Command(connection, $"SELECT {function}($1, hashtext($2))", AccessLock, Schema);
+            return (bool)command.ExecuteScalar()!
+                ? connection
+                : throw new JournalInUseException(Access == JournalAccess.Exclusive
+                    ? $"Journal {Name} is in use by other processes. Stop them (pg_stat_activity names them), or ask one of them instead."
+                    : $"Journal {Name} is in use by a process that needs it alone, such as an import. Wait for its end.");
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary><see cref="OpenWriter"/> of a journal that is being opened: waits for the database, and a while for the lock.</summary>
+    public async Task<NpgsqlConnection> OpenFirstWriterAsync(CancellationToken cancellationToken)
+    {
+        for (var started = _time.GetTimestamp(); ; await Task.Delay(FirstPause, _time, cancellationToken))
+        {
+            try
+            {
+                return await WaitOutAsync(_ => Task.Run(OpenWriter, CancellationToken.None), cancellationToken);
+            }
+            catch (JournalInUseException) when (_time.GetElapsedTime(started) < FormerOwnerTimeout)
+            {
+                // Asked again.
+            }
+        }
+    }
 
     /// <summary>Reads or changes in one go, again and again while the database is away: what it does may be done twice.</summary>
     /// <exception cref="PostgresException">The database answers, and the answer is no.</exception>
-    public async Task<TResult> RunAsync<TResult>(
-        Func<NpgsqlConnection, CancellationToken, Task<TResult>> work, CancellationToken cancellationToken)
+    public Task<TResult> RunAsync<TResult>(
+        Func<NpgsqlConnection, CancellationToken, Task<TResult>> work, CancellationToken cancellationToken) =>
+        WaitOutAsync(
+            async cancellation =>
+            {
+                await using var connection = await _source.OpenConnectionAsync(cancellation);
+                return await work(connection, cancellation);
+            },
+            cancellationToken);
+
+    private async Task<TResult> WaitOutAsync<TResult>(Func<CancellationToken, Task<TResult>> work, CancellationToken cancellationToken)
     {
         var waits = false;
         try
@@ -80,8 +142,7 @@ internal sealed class PostgresDatabase : IAsyncDisposable
             {
                 try
                 {
-                    await using var connection = await _source.OpenConnectionAsync(cancellationToken);
-                    return await work(connection, cancellationToken);
+                    return await work(cancellationToken);
                 }
                 catch (Exception failure) when (IsPassing(failure) && !cancellationToken.IsCancellationRequested)
                 {
@@ -119,5 +180,9 @@ internal sealed class PostgresDatabase : IAsyncDisposable
         _ => false,
     };
 
-    public async ValueTask DisposeAsync() => await _source.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _source.DisposeAsync();
+        await _writerSource.DisposeAsync();
+    }
 }

@@ -25,22 +25,25 @@ internal sealed class PostgresJournal : SegmentJournal
         : base(options, store, catalogue, time, logger)
     {
         _database = database;
+        IsShared = database.Access == JournalAccess.Shared;
     }
 
     /// <inheritdoc/>
     public override string? WaitsBecause => Writer.WaitsBecause ?? _database.WaitsBecause;
 
     /// <inheritdoc/>
-    public override bool IsShared => true;
+    public override bool IsShared { get; }
 
     /// <inheritdoc cref="SegmentJournal.OpenAsync"/>
     /// <remarks>Waits for a database that does not answer.</remarks>
     public static async Task<PostgresJournal> ConnectAsync(
-        JournalOptions options, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+        JournalOptions options, JournalAccess access, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
-        var database = new PostgresDatabase(options, time, logger);
+        var database = new PostgresDatabase(options, access, time, logger);
+        NpgsqlConnection? writer = null;
         try
         {
+            writer = await database.OpenFirstWriterAsync(cancellationToken);
             var catalogue = new Catalogue();
             var (position, version) = await database.RunAsync(
                 async (connection, cancellation) =>
@@ -57,10 +60,11 @@ internal sealed class PostgresJournal : SegmentJournal
                 },
                 cancellationToken);
             logger.Opened(database.Name, $"PostgreSQL {version}", catalogue.Count, position);
-            return new PostgresJournal(options, database, new PostgresStore(database, position), catalogue, time, logger);
+            return new PostgresJournal(options, database, new PostgresStore(database, writer, position), catalogue, time, logger);
         }
         catch (NpgsqlException e)
         {
+            writer?.Dispose();
             await database.DisposeAsync();
             throw new JournalUnreachableException(
                 $"{database.Name} refuses {database.User}: {e.Message} Check Journal:ConnectionString; the user needs "
@@ -69,6 +73,7 @@ internal sealed class PostgresJournal : SegmentJournal
         }
         catch
         {
+            writer?.Dispose();
             await database.DisposeAsync();
             throw;
         }

@@ -32,9 +32,13 @@ internal sealed class PostgresStore : JournalStore
     private long _interactions;
     private long _removedUsers;
 
-    public PostgresStore(PostgresDatabase database, long position)
+    /// <param name="database">The database.</param>
+    /// <param name="connection">The writer's first connection; the store's from now on.</param>
+    /// <param name="position">As the journal says.</param>
+    public PostgresStore(PostgresDatabase database, NpgsqlConnection connection, long position)
     {
         _database = database;
+        _connection = connection;
         Position = position;
     }
 
@@ -51,7 +55,7 @@ internal sealed class PostgresStore : JournalStore
         if (_connection is not { State: ConnectionState.Open })
         {
             _connection?.Dispose();
-            _connection = _database.Open();
+            _connection = _database.OpenWriter();
         }
 
         SourcePartition[] sources = [.. commands.Select(command => command.Source).OfType<SourcePartition>().Distinct()];
@@ -153,7 +157,9 @@ internal sealed class PostgresStore : JournalStore
         }
 
         _connection = null;
-        return PostgresDatabase.IsPassing(failure);
+        
+        // Alone with the database while this one was without a connection: an import, for example.
+        return failure is JournalInUseException || PostgresDatabase.IsPassing(failure);
     }
 
     public override void Dispose() => _connection?.Dispose();
