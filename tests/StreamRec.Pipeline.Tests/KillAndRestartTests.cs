@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging.Abstractions;
-using StreamRec.Domain;
 using StreamRec.Journal;
 
 namespace StreamRec.Pipeline.Tests;
@@ -66,7 +64,7 @@ public sealed class KillAndRestartTests
 
         Assert.Empty(lists.Faults);
         Assert.All(users, user => Assert.Equal(user.Value.Length, lists.Newest(user.Key)!.Sequence));
-        await AssertJournalIsTheFileAsync(data, users, total, partitions);
+        await JournalCheck.IsTheFileAsync(new JournalOptions { Path = Path.Combine(data, "journal.db") }, users, partitions);
         return users;
     }
 
@@ -85,36 +83,5 @@ public sealed class KillAndRestartTests
                 }
             }
         };
-    }
-
-    private static async Task AssertJournalIsTheFileAsync(string data, Dictionary<string, string[]> users, int total, int partitions)
-    {
-        var cancellationToken = TestContext.Current.CancellationToken;
-        await using var journal = await SegmentJournal.OpenAsync(
-            new JournalOptions { Path = Path.Combine(data, "journal.db") }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, cancellationToken);
-        var found = new Dictionary<string, List<string>>(StringComparer.Ordinal);
-        var next = new Dictionary<SourcePartition, long>();
-        var count = 0;
-        await foreach (var stored in journal.ReadAsync(0, null, cancellationToken))
-        {
-            foreach (var entry in stored.Segment.Entries)
-            {
-                Assert.Equal(next.GetValueOrDefault(stored.Source), entry.Offset);
-                next[stored.Source] = entry.Offset + 1;
-                var user = stored.Segment.Users[entry.User];
-                if (!found.TryGetValue(user, out var items))
-                {
-                    found[user] = items = [];
-                }
-
-                items.Add(journal.Catalogue[entry.Item].Id);
-                count++;
-            }
-        }
-
-        Assert.Equal(total, count);
-        Assert.Equal(partitions, next.Count);
-        Assert.Equal(users.Count, found.Count);
-        Assert.All(users, user => Assert.Equal(user.Value, found[user.Key]));
     }
 }

@@ -44,6 +44,11 @@ internal sealed class ListWatcher : IDisposable
         _thread.Start();
     }
 
+    /// <summary>
+    /// Whether an older list may come after a newer one, as from a node that was frozen: consumers leave it aside, and so does this one.
+    /// </summary>
+    public bool ToleratesOlderLists { get; init; }
+
     /// <summary>Lists read.</summary>
     public long Count => Interlocked.Read(ref _count);
 
@@ -112,7 +117,12 @@ internal sealed class ListWatcher : IDisposable
         var former = Newest(list.UserId);
         if (former?.Sequence > list.Sequence)
         {
-            Fault($"{list.UserId}: list {list.Sequence} comes after {former.Sequence}");
+            if (!ToleratesOlderLists)
+            {
+                Fault($"{list.UserId}: list {list.Sequence} comes after {former.Sequence}");
+            }
+
+            return;
         }
 
         if (Encoding.UTF8.GetString(record.Message.Key) != list.UserId)

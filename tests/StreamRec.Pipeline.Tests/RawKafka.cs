@@ -1,3 +1,4 @@
+using System.Text;
 using Confluent.Kafka;
 using StreamRec.Kafka;
 
@@ -14,6 +15,17 @@ internal static class RawKafka
         NativeKafka.EnsureLoaded();
         return new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = bootstrapServers, LingerMs = 1 }).Build();
     }
+
+    /// <summary>Sends one click and waits until the broker has it.</summary>
+    public static Task ClickAsync(IProducer<byte[], byte[]> producer, string user, string item, CancellationToken cancellationToken) =>
+        producer.ProduceAsync(
+            new TopicNames().Interactions,
+            new Message<byte[], byte[]>
+            {
+                Key = Encoding.UTF8.GetBytes(user),
+                Value = Encoding.UTF8.GetBytes($$"""{"user_id":"{{user}}","item_id":"{{item}}","type":"click"}"""),
+            },
+            cancellationToken);
 
     /// <summary>A consumer at the beginning of every partition of a topic, in no group.</summary>
     public static IConsumer<byte[], byte[]> Consumer(string bootstrapServers, string topic)

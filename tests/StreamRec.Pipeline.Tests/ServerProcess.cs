@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using StreamRec.Server.Http;
 
@@ -50,6 +52,23 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public async Task<FiguresView> FiguresAsync() =>
         (await _http.GetFromJsonAsync<FiguresView>("figures", ViewJson.Options, TestContext.Current.CancellationToken))!;
+
+    /// <summary>What the node says of a user; null when nothing is known.</summary>
+    public async Task<UserView?> UserAsync(string user)
+    {
+        using var response = await _http.GetAsync($"users/{user}", TestContext.Current.CancellationToken);
+        return response.StatusCode == HttpStatusCode.NotFound
+            ? null
+            : await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<UserView>(ViewJson.Options, TestContext.Current.CancellationToken);
+    }
+
+    public async Task ForgetAsync(string user)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Delete, $"users/{user}");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Address.Token);
+        using var response = await _http.SendAsync(request, TestContext.Current.CancellationToken);
+        response.EnsureSuccessStatusCode();
+    }
 
     public async ValueTask DisposeAsync()
     {
