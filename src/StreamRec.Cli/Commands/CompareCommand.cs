@@ -6,9 +6,9 @@ using StreamRec.Inference;
 using StreamRec.Journal;
 using StreamRec.Server;
 using StreamRec.Torch;
+using StreamRec.Training;
 using StreamRec.Training.Evaluation;
 using StreamRec.Training.Experiments;
-using StreamRec.Training;
 
 namespace StreamRec.Cli.Commands;
 

@@ -3,11 +3,11 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Inference;
-using StreamRec.Journal.Sqlite;
 using StreamRec.Journal;
+using StreamRec.Journal.Sqlite;
 using StreamRec.Kafka;
-using StreamRec.Server.Http;
 using StreamRec.Server;
+using StreamRec.Server.Http;
 using StreamRec.Torch;
 
 namespace StreamRec.Cli.Commands;

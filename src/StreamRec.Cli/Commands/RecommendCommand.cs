@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Journal;
 using StreamRec.Models.Transitions;
-using StreamRec.Server.Http;
 using StreamRec.Server;
+using StreamRec.Server.Http;
 
 namespace StreamRec.Cli.Commands;
 

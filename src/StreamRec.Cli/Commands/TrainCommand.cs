@@ -1,12 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Journal;
-using StreamRec.Server.Http;
 using StreamRec.Server;
+using StreamRec.Server.Http;
 using StreamRec.Torch;
 using StreamRec.Training;
 

@@ -157,7 +157,7 @@ internal sealed class PostgresStore : JournalStore
         }
 
         _connection = null;
-        
+
         // Alone with the database while this one was without a connection: an import, for example.
         return failure is JournalInUseException || PostgresDatabase.IsPassing(failure);
     }
