@@ -44,7 +44,7 @@ internal static class Failures
     // What is not here is a bug: the runtime prints it with its stack.
     private static (int Code, string Try)? Expected(Exception exception) => exception switch
     {
-        JournalInUseException => (ExitCode.Temporary, "stop the other process, or use another directory with --data."),
+        JournalInUseException => (ExitCode.Temporary, "stop the other process, or use another journal (--data, Journal:ConnectionString)."),
         CheckpointRejectedException => (ExitCode.Failure, "streamrec models list"),
         ModelFailedException => (ExitCode.Failure, ""),
         ServerRefusedException => (ExitCode.Failure, ""),

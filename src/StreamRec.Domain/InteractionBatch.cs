@@ -36,6 +36,9 @@ public interface IInteractionSink
     /// </remarks>
     ValueTask<long> OpenAsync(SourcePartition source, CancellationToken cancellationToken);
 
+    /// <summary>Whether the partition is open. A shard goes by itself when somebody else acquires its partition.</summary>
+    bool IsOpen(SourcePartition source);
+
     /// <summary>Hands over a batch. Never blocks.</summary>
     Delivery TryDeliver(InteractionBatch batch);
 

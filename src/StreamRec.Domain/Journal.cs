@@ -98,7 +98,7 @@ public interface IJournal : IAsyncDisposable
     /// <returns>Null when nothing is known.</returns>
     ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken);
 
-    /// <summary>Whether nobody has acquired the partition since. True says nothing about the next moment.</summary>
+    /// <summary>Whether nobody has acquired the partition since, or fenced its owner. True says nothing about the next moment.</summary>
     ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken);
 
     /// <summary>Saves user states, written behind the segments, and notes how far the partition is folded into them. Durable on return.</summary>

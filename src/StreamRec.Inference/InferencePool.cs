@@ -131,6 +131,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
         }
 
         var (lists, fallback) = Compute(lease?.Model, queries);
+        Failpoints.Hit(Failpoint.ListsComputed);
         for (var i = 0; i < queries.Length; i++)
         {
             var list = lists?[i];

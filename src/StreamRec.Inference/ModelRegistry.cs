@@ -86,8 +86,10 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
             var temporary = Path.Combine(Root, $".aliases-{Guid.NewGuid():N}");
             File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(aliases, Json));
             Durable.FlushFile(temporary);
+            Failpoints.Hit(Failpoint.AliasesWritten);
             File.Move(temporary, Path.Combine(Root, "aliases.json"), overwrite: true);
             Durable.FlushDirectory(Root);
+            Failpoints.Hit(Failpoint.AliasesPublished);
         }
     }
 
@@ -212,10 +214,12 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
                 File.WriteAllBytes(path, JsonSerializer.SerializeToUtf8Bytes(manifest, Json));
                 Durable.FlushFile(path);
                 Durable.FlushDirectory(temporary);
+                Failpoints.Hit(Failpoint.CheckpointWritten);
                 var final = Path.Combine(parent, number.ToString(CultureInfo.InvariantCulture));
                 if (TryMove(temporary, final))
                 {
                     Durable.FlushDirectory(parent);
+                    Failpoints.Hit(Failpoint.CheckpointPublished);
                     var version = new ModelVersion(family, number);
                     Log.Published(log, version, final);
                     return version;

@@ -47,7 +47,7 @@ internal static partial class Log
     [LoggerMessage(1018, LogLevel.Debug, "{Partition} may begin a second late after its pause: {Reason}")]
     internal static partial void WakeFailed(ILogger logger, string partition, string reason);
 
-    [LoggerMessage(1019, LogLevel.Warning, "{Source} has another owner and is not opened again yet: {Reason}")]
+    [LoggerMessage(1019, LogLevel.Warning, "The shard of {Source} is gone and not opened again yet: {Reason}")]
     public static partial void NotReopened(ILogger logger, string source, string reason);
 
     [LoggerMessage(1020, LogLevel.Critical, "A record could not be published to {Topic}: {Reason}")]

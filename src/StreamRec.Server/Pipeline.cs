@@ -216,13 +216,16 @@ public sealed class Pipeline : IAsyncDisposable
     // partitions again. Opening and closing them brings their users' states up to date before anything new arrives.
     private async Task FoldFormerLogsAsync(CancellationToken cancellationToken)
     {
-        foreach (var source in await Journal.UnfoldedSourcesAsync(cancellationToken))
+        while ((await Journal.UnfoldedSourcesAsync(cancellationToken)).Where(source => source.Log != Cluster.LogId).ToList() is { Count: > 0 } sources)
         {
-            if (source.Log != Cluster.LogId)
+            foreach (var source in sources)
             {
                 await Shards.OpenAsync(source, cancellationToken);
                 await Shards.CloseAsync(source, cancellationToken);
             }
+
+            // Another node that starts may have taken one of them away before it was folded; it folds, or this one does the next time.
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(500)), _time, cancellationToken);
         }
     }
 

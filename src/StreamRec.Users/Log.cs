@@ -14,7 +14,7 @@ internal static partial class Log
     public static partial void ShardClosed(this ILogger logger, SourcePartition source, long completedOffset);
 
     [LoggerMessage(2002, LogLevel.Warning,
-        "Shard {Source} is fenced: another owner has the partition. What was in memory is dropped; the new owner has the journal.")]
+        "Shard {Source} is fenced: it has another owner, or another node has forgotten one of its users. What was in memory is dropped; the journal has it.")]
     public static partial void ShardFenced(this ILogger logger, SourcePartition source, Exception exception);
 
     [LoggerMessage(2003, LogLevel.Error,

@@ -65,6 +65,7 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
     private async ValueTask FinishAsync(Turn turn, CancellationToken cancellationToken)
     {
         await turn.Commit.WaitAsync(cancellationToken);
+        Failpoints.Hit(Failpoint.TurnDurable);
         ShowToObserver(turn);
         for (var i = 0; i < turn.UserCount; i++)
         {

@@ -119,6 +119,7 @@ internal sealed partial class UserShard
         try
         {
             await _journal.SaveUsersAsync(_lease, _sliceStates, folded, completed, cancellationToken);
+            Failpoints.Hit(Failpoint.StatesSaved);
             _foldedPosition = folded;
             _savedCompleted = completed;
         }

@@ -70,8 +70,7 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
             throw new InvalidOperationException($"Partition {source} is open already; close it before opening it again.");
         }
 
-        var shard = new UserShard(source, _context);
-        var readFrom = await shard.OpenAsync(cancellationToken);
+        var (shard, readFrom) = await RecoverAsync(source, cancellationToken);
         shard.Spawn(_system);
         _shards[source] = shard;
         if (shard.Ref.Completion.IsCompleted)
@@ -82,6 +81,9 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
 
         return readFrom;
     }
+
+    /// <inheritdoc/>
+    public bool IsOpen(SourcePartition source) => _shards.TryGetValue(source, out var shard) && shard.IsOpen;
 
     /// <inheritdoc/>
     public Delivery TryDeliver(InteractionBatch batch)
@@ -181,6 +183,23 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         }
 
         _metrics.Dispose();
+    }
+
+    // Fenced while it recovers: it begins again, as one would that is fenced a moment later.
+    private async ValueTask<(UserShard Shard, long ReadFrom)> RecoverAsync(SourcePartition source, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                var shard = new UserShard(source, _context);
+                return (shard, await shard.OpenAsync(cancellationToken));
+            }
+            catch (FencedException exception)
+            {
+                _context.Logger.ShardFenced(source, exception);
+            }
+        }
     }
 
     private static ForgetReceipt? Add(ForgetReceipt? sum, Found<ForgetReceipt>? found) =>

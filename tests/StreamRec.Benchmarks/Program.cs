@@ -2,6 +2,12 @@ using System.Globalization;
 using StreamRec.Benchmarks;
 
 // ./build.sh bench [ingest|path|train|transitions] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
+// ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
+if (args is ["crash", ..])
+{
+    return await CrashBenchmark.RunAsync(args);
+}
+
 var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
 switch (args.FirstOrDefault("all"))
 {
@@ -28,7 +34,7 @@ switch (args.FirstOrDefault("all"))
         await TransitionsBenchmark.RunAsync(rounds);
         break;
     default:
-        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train|transitions] [rounds] [passes of train]");
+        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train|transitions] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string]");
         return 2;
 }
 

@@ -120,6 +120,23 @@ public sealed class PostgresJournalTests(PostgresServer server) : JournalContrac
         Assert.Equal(Enumerable.Range(1, 120).Select(i => (long)i), positions.SelectMany(mine => mine).Order());
     }
 
+    [Fact]
+    public async Task Whoever_had_the_journal_before_it_was_opened_alone_is_fenced()
+    {
+        var options = new JournalOptions { ConnectionString = server.NewSchema() };
+        PartitionLease lease;
+        await using (var former = await SegmentJournal.OpenAsync(options, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance, Token))
+        {
+            lease = await former.AcquireAsync(Some.Partition(), Token);
+        }
+
+        // A server may lose its session, and with it the lock, while it has nothing to write, and have users in memory all the same.
+        await (await SegmentJournal.OpenAsync(options, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token)).DisposeAsync();
+
+        await using var again = await SegmentJournal.OpenAsync(options, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance, Token);
+        Assert.False(await again.HoldsAsync(lease, Token));
+    }
+
     [Theory]
     [InlineData(JournalAccess.Exclusive, JournalAccess.Shared)]
     [InlineData(JournalAccess.Shared, JournalAccess.Exclusive)]

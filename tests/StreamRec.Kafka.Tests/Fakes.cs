@@ -40,6 +40,8 @@ internal sealed class FakeSink : IInteractionSink
         return OpenFailure is null ? ValueTask.FromResult(StartAt.GetValueOrDefault(source.Partition)) : ValueTask.FromException<long>(OpenFailure);
     }
 
+    public bool IsOpen(SourcePartition source) => !IsLost;
+
     public Delivery TryDeliver(InteractionBatch batch)
     {
         if (IsLost)

@@ -70,7 +70,45 @@ public sealed class KafkaIngestBackPressureTests
 
         await Eventually.True(() => _sink.Offsets(0).Length == 160, "the shard is opened again");
         Assert.Equal(Enumerable.Range(90, 60).Select(i => (long)i), _sink.Offsets(0).Skip(100));
-        Assert.Equal([0, 0, 1], _sink.Opened.Select(source => source.Partition).Order());
+        Assert.Equal(2, _sink.Opened.Count(source => source.Partition == 0));
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task A_partition_to_which_nothing_comes_is_opened_again_too()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 10, Partitions = 1 });
+        kafka.Produce(0, TestKafka.Clicks(20));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Offsets(0).Length == 20, "all records are delivered");
+
+        // What the shard had taken and not stored is asked for again.
+        _sink.StartAt[0] = 15;
+        _sink.IsLost = true;
+
+        await Eventually.True(() => _sink.Offsets(0).Length == 25, "the shard is opened again");
+        Assert.Equal([15L, 16, 17, 18, 19], _sink.Offsets(0).Skip(20));
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task A_batch_that_was_refused_by_a_shard_which_is_gone_is_read_again_once()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 10, Partitions = 1 });
+        var isFull = true;
+        _sink.Accepts = _ => !Volatile.Read(ref isFull);
+        kafka.Produce(0, TestKafka.Clicks(40));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => ingest.Status.Partitions is [{ IsPaused: true }], "the partition is paused");
+
+        Volatile.Write(ref isFull, false);
+        _sink.IsLost = true;
+
+        await Eventually.True(() => _sink.Offsets(0).Length >= 40, "the shard is opened again");
+        Assert.Equal(Enumerable.Range(0, 40).Select(i => (long)i), _sink.Offsets(0).Distinct());
+        await Eventually.True(() => ingest.Status.Partitions is [{ IsPaused: false }], "nothing is refused any more");
         await ingest.StopAsync(Cancelled);
         Assert.Empty(kafka.Failures);
     }

@@ -8,7 +8,7 @@ public sealed class DemoTests
     public async Task The_demo_ends_by_itself_with_exit_code_0_and_a_summary()
     {
         using var temporary = new TempDirectory();
-        await using var demo = StreamRecProcess.StartIn(temporary.Path, "demo", "--seconds", "12", "--json");
+        await using var demo = StreamRecProcess.StartWith(("TMPDIR", temporary.Path), "demo", "--seconds", "12", "--json");
         Assert.True(await demo.ExitAsync() == 0, demo.Describe());
         using var summary = JsonDocument.Parse(demo.Output);
         var figures = summary.RootElement.GetProperty("figures");
@@ -24,7 +24,7 @@ public sealed class DemoTests
     public async Task Ctrl_C_ends_the_demo_at_once_with_exit_code_0_and_a_summary()
     {
         using var temporary = new TempDirectory();
-        await using var demo = StreamRecProcess.StartIn(temporary.Path, "demo", "--seconds", "600", "--json");
+        await using var demo = StreamRecProcess.StartWith(("TMPDIR", temporary.Path), "demo", "--seconds", "600", "--json");
         await Eventually.TrueAsync(() => demo.Errors.Contains("HTTP at", StringComparison.Ordinal), "the demo runs", demo.Describe);
         demo.Interrupt();
         Assert.True(await demo.ExitAsync() == 0, demo.Describe());

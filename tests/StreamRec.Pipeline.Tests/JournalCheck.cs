@@ -7,7 +7,7 @@ namespace StreamRec.Pipeline.Tests;
 /// <summary>Reads a journal at rest and compares it with what was sent.</summary>
 internal static class JournalCheck
 {
-    /// <summary>Every interaction of a sequence file once, each partition without a hole, each user in order.</summary>
+    /// <summary>Every interaction of a sequence file once, each partition without a hole, each user in order; saved states are their fold.</summary>
     public static async Task IsTheFileAsync(JournalOptions options, Dictionary<string, string[]> users, int partitions)
     {
         var cancellationToken = TestContext.Current.CancellationToken;
@@ -37,5 +37,11 @@ internal static class JournalCheck
         Assert.Equal(partitions, next.Count);
         Assert.Equal(users.Count, found.Count);
         Assert.All(users, user => Assert.Equal(user.Value, found[user.Key]));
+        foreach (var (user, items) in users)
+        {
+            var state = (await journal.LoadUsersAsync([user], cancellationToken))[0]!;
+            Assert.Equal(items, state.Entries.ToArray().Select(entry => journal.Catalogue[entry.Item].Id));
+            Assert.Equal(items.Length, state.Count);
+        }
     }
 }

@@ -45,6 +45,12 @@ internal static class ImportCommand
                 throw await failure.Task;
             }
 
+            var lease = await data.Journal.AcquireAsync(source, cancellationToken);
+            if (lease.NextOffset < interactions.Count)
+            {
+                throw TakenOver();
+            }
+
             var after = await data.Journal.StatisticsAsync(cancellationToken);
             if (Settings.AsJson(result))
             {
@@ -83,7 +89,7 @@ internal static class ImportCommand
             {
                 if (outcome == Delivery.NotOpen)
                 {
-                    throw new InvalidOperationException("Another process has taken the journal over; import again, what is there already is left out.");
+                    throw TakenOver();
                 }
 
                 await Task.Delay(1, cancellationToken);
@@ -95,6 +101,9 @@ internal static class ImportCommand
 
         return true;
     }
+
+    private static IOException TakenOver() =>
+        new("Another process has taken the journal over. Import again; what is there already is left out.");
 
     private static async Task<string> HashAsync(string path, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
 
 namespace StreamRec.Journal.Commits;
 
@@ -175,7 +176,9 @@ internal sealed class CommitWriter : IAsyncDisposable
                     command.Apply(_store);
                 }
 
+                Failpoints.Hit(Failpoint.JournalCommitting);
                 _store.Commit();
+                Failpoints.Hit(Failpoint.JournalCommitted);
             }
         }
         catch (Exception failure)

@@ -71,5 +71,5 @@ internal abstract class WriteCommand<TAnswer> : WriteCommand
 
     protected static FencedException Fenced(JournalStore store, PartitionLease lease) =>
         new($"The lease on {lease.Source} has epoch {lease.Epoch}, the newest is {store.EpochOf(lease.Source)}: "
-            + "another owner has the partition.");
+            + "another owner has acquired the partition, or somebody has forgotten one of its users.");
 }

@@ -9,7 +9,7 @@ internal sealed class PostgresDatabase : IAsyncDisposable
 {
     private const string DefaultSchema = "streamrec";
 
-    // The writer has one, readers share the others: more would only compete for the database's cores.
+    // Of readers; more would only compete for the database's cores. The writer has one of its own.
     private const int MaxConnections = 8;
 
     // Whoever freezes, loses its network or is killed in the middle of a transaction holds up all other nodes until the server ends it:

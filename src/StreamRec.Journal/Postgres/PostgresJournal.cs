@@ -54,6 +54,12 @@ internal sealed class PostgresJournal : SegmentJournal
                         logger.Migrated(database.Name, from, to);
                     }
 
+                    if (access == JournalAccess.Exclusive)
+                    {
+                        // Servers that lost their connections, and with them the lock, while they had nothing to write, still have users in memory.
+                        await Sql.RunAsync(connection, "UPDATE partitions SET epoch = epoch + 1", cancellation);
+                    }
+
                     await Sql.RunAsync(connection, "DELETE FROM writers WHERE at < now() - interval '30 days'", cancellation);
                     await PostgresCatalogue.ReadNewAsync(connection, catalogue, cancellation);
                     return (await PostgresReader.PositionAsync(connection, cancellation), connection.PostgreSqlVersion);

@@ -21,6 +21,7 @@ public sealed partial class KafkaIngest
     {
         _consumedCounter.Add(partition.Records);
         var batch = partition.TakeBatch();
+        Failpoints.Hit(Failpoint.BatchRead);
         var delivery = _sink.TryDeliver(batch);
         for (var refusedAt = _time.GetTimestamp();
             delivery == Delivery.Full && _refused == 0 && _time.GetElapsedTime(refusedAt) < RefusalGrace;
@@ -38,17 +39,9 @@ public sealed partial class KafkaIngest
                 Log.PartitionPaused(_logger, partition.Source.ToString(), batch.FirstOffset);
                 break;
             case Delivery.NotOpen:
-                Drop(consumer, partition);
+                BeginReopening(consumer, partition);
                 break;
         }
-    }
-
-    // What was read and not handed over is read again.
-    private static void Drop(IConsumer<byte[], byte[]> consumer, Partition partition)
-    {
-        partition.MustReopen = true;
-        partition.TakeBatch();
-        consumer.Pause([partition.TopicPartition]);
     }
 
     private void RetryRefused(IConsumer<byte[], byte[]> consumer)
@@ -68,7 +61,7 @@ public sealed partial class KafkaIngest
             }
             else
             {
-                Drop(consumer, partition);
+                BeginReopening(consumer, partition);
             }
         }
     }
@@ -105,9 +98,14 @@ public sealed partial class KafkaIngest
     {
         foreach (var (_, partition) in _partitions)
         {
-            if (partition.MustReopen)
+            if (partition.Reopening is not null)
             {
-                Reopen(consumer, partition, stopping);
+                EndReopening(consumer, partition, stopping);
+            }
+            else if (partition.Refused is null && !partition.HasGap && !_sink.IsOpen(partition.Source))
+            {
+                // Nothing may come that would be refused, and what the shard has left undone is to be done all the same.
+                BeginReopening(consumer, partition);
             }
             else if (partition.MustVerify)
             {

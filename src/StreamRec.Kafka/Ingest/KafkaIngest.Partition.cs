@@ -43,11 +43,8 @@ public sealed partial class KafkaIngest
 
         public bool HasGap { get; set; }
 
-        /// <summary>Its shard is gone, because somebody else acquired the partition: it is paused until its shard is opened again.</summary>
-        public bool MustReopen { get; set; }
-
-        /// <summary>The question whether the partition is still this process's, while it is being asked: what came of a commit, null when it was taken.</summary>
-        public Task<Exception?>? Membership { get; set; }
+        /// <summary>Its shard is gone and is being opened again, while which the partition is paused: the offset that the new shard asks for.</summary>
+        public Task<long>? Reopening { get; set; }
 
         /// <summary>Where reading began.</summary>
         public long ReadFrom { get; } = readFrom;

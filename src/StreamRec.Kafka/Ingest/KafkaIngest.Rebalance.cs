@@ -24,6 +24,7 @@ public sealed partial class KafkaIngest
             var sources = assigned.ConvertAll(a => new SourcePartition(a.Topic, _cluster.LogId, a.Partition.Value));
             var opening = Task.WhenAll(sources.Select(s => _sink.OpenAsync(s, stopping).AsTask()));
             var wanted = opening.GetAwaiter().GetResult();
+            Failpoints.Hit(Failpoint.PartitionOpened);
             var offsets = new List<TopicPartitionOffset>(sources.Count);
             for (var i = 0; i < sources.Count; i++)
             {
@@ -53,6 +54,8 @@ public sealed partial class KafkaIngest
         var start = StartOffset.Resolve(source, wanted, log.Low.Value, log.High.Value, out var gap);
         var partition = new Partition(source, Math.Max(0, wanted), start, _time) { LogEnd = log.High.Value };
         _partitions[source.Partition] = partition;
+        // What this process knows from an earlier time is less than what another one has completed since.
+        _completed.Completed(source, Math.Max(0, wanted));
         if (gap is not null)
         {
             // Left out of the assignment, it is not read; everything else goes on until the host has stopped.
@@ -90,6 +93,7 @@ public sealed partial class KafkaIngest
                 .Distinct().Where(_partitions.ContainsKey).Select(n => _partitions[n]).ToList();
             // What is still here and not handed over is read again by the next owner.
             _refused -= leaving.Count(p => p.Refused is not null);
+            Failpoints.Hit(Failpoint.PartitionsRevoked);
             Close(leaving);
             if (commit)
             {
@@ -113,7 +117,7 @@ public sealed partial class KafkaIngest
         using var timeout = new CancellationTokenSource(_options.CloseTimeout, _time);
         try
         {
-            Task.WhenAll(leaving.Select(p => _sink.CloseAsync(p.Source, timeout.Token).AsTask())).GetAwaiter().GetResult();
+            Task.WhenAll(leaving.Select(p => CloseAsync(p, timeout.Token))).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested)
         {
@@ -121,39 +125,60 @@ public sealed partial class KafkaIngest
         }
     }
 
-    /// <summary>Opens the shard again of a partition that another process acquired, if the partition is still this process's.</summary>
+    private async Task CloseAsync(Partition partition, CancellationToken cancellationToken)
+    {
+        if (partition.Reopening is { } reopening)
+        {
+            await reopening.WaitAsync(cancellationToken).ContinueWith(
+                static _ => { }, cancellationToken, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
+
+        await _sink.CloseAsync(partition.Source, cancellationToken);
+    }
+
+    /// <summary>The partition's shard is gone: somebody else has acquired the partition, or has fenced its owner.</summary>
     /// <remarks>
     /// Either the group has given the partition to another node, of which this one has not heard yet, or another node has forgotten one of its
     /// users. A commit tells: the group takes it from its members only. Without asking, two nodes would take the partition from each other.
+    /// What was read and not handed over is read again.
     /// </remarks>
-    private void Reopen(IConsumer<byte[], byte[]> consumer, Partition partition, CancellationToken stopping)
+    private void BeginReopening(IConsumer<byte[], byte[]> consumer, Partition partition)
     {
-        if (partition.Membership is null)
+        consumer.Pause([partition.TopicPartition]);
+        var offset = new TopicPartitionOffset(partition.TopicPartition, _completed.Of(partition.Source) ?? partition.ReadFrom);
+        partition.Reopening = Task.Run(async () =>
         {
-            var offset = new TopicPartitionOffset(partition.TopicPartition, _completed.Of(partition.Source) ?? partition.ReadFrom);
-            partition.Membership = Task.Run(() => OffsetCommitter.Commit(consumer, [offset]), CancellationToken.None);
-        }
-        else if (partition.Membership.IsCompleted)
-        {
-            var failure = partition.Membership.Result;
-            partition.Membership = null;
-            if (failure is not null)
+            if (OffsetCommitter.Commit(consumer, [offset]) is { } failure)
             {
-                Log.NotReopened(_logger, partition.Source.ToString(), failure.Message);
-                return;
+                throw failure;
             }
 
-            try
+            return await _sink.OpenAsync(partition.Source, CancellationToken.None);
+        });
+    }
+
+    private void EndReopening(IConsumer<byte[], byte[]> consumer, Partition partition, CancellationToken stopping)
+    {
+        var reopening = partition.Reopening!;
+        if (reopening.IsCompletedSuccessfully)
+        {
+            if (Open(consumer, partition.Source, reopening.Result, stopping) is not null)
             {
-                var wanted = _sink.OpenAsync(partition.Source, stopping).AsTask().GetAwaiter().GetResult();
-                if (Open(consumer, partition.Source, wanted, stopping) is not null)
-                {
-                    Resume(consumer, _partitions[partition.Source.Partition]);
-                }
+                Resume(consumer, _partitions[partition.Source.Partition]);
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        }
+        else if (reopening.IsCompleted)
+        {
+            var failure = reopening.Exception!.InnerException!;
+            partition.Reopening = null;
+            if (failure is KafkaException { Error: { IsFatal: false, Code: var code } } && !ClientConfig.NeverHeals(code))
             {
-                // The host stops.
+                // Asked again at the next tick, unless the group has taken the partition away by then.
+                Log.NotReopened(_logger, partition.Source.ToString(), failure.Message);
+            }
+            else
+            {
+                _failure = failure;
             }
         }
     }

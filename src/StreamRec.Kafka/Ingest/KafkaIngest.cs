@@ -11,8 +11,8 @@ namespace StreamRec.Kafka.Ingest;
 /// <summary>Reads the interactions topic, decodes, and hands batches to the shards of the partitions that this process owns.</summary>
 /// <remarks>
 /// Invariants: a partition is read from the offset that its shard asked for; batches join without a hole; a batch that is refused is
-/// kept, its partition paused, and delivered before anything later; nothing is committed that was not completed. Polling never waits
-/// for a shard, so the group membership is kept under overload. Memory: one batch being filled and one refused per partition, and what
+/// kept, its partition paused, and delivered before anything later; nothing is committed that was not completed. Outside a rebalance polling
+/// never waits for a shard, so the group membership is kept under overload. Memory: one batch being filled and one refused per partition, and what
 /// librdkafka fetches ahead (<c>queued.max.messages.kbytes</c>). Threading: everything runs on the consumer's thread, status from any.
 /// </remarks>
 public sealed partial class KafkaIngest : IHostedService, IDisposable
@@ -207,7 +207,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         var offset = record.Offset.Value;
         // While a batch waits for its shard, what still comes of its partition is left aside: resuming begins at the next offset.
         if (!_partitions.TryGetValue(record.Partition.Value, out var partition)
-            || partition.HasGap || partition.MustReopen || partition.Refused is not null || offset < partition.NextOffset)
+            || partition.HasGap || partition.Reopening is not null || partition.Refused is not null || offset < partition.NextOffset)
         {
             return;
         }

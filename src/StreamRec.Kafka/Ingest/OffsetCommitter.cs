@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Ingest;
 
@@ -31,10 +32,13 @@ internal sealed class OffsetCommitter
 
         _running = Task.Run(() =>
         {
+            Failpoints.Hit(Failpoint.OffsetsCommitting);
             if (Commit(consumer, offsets) is { } failure)
             {
                 Log.CommitFailed(_logger, failure, Interlocked.Increment(ref _failures));
             }
+
+            Failpoints.Hit(Failpoint.OffsetsCommitted);
         });
         return true;
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
+using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Publish;
 
@@ -45,6 +46,7 @@ public sealed class DeadLetters : IDeadLetters, IDisposable
     public Task WriteAsync(DeadLetter letter)
     {
         var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Failpoints.Hit(Failpoint.DeadLetterWriting);
         Produce(letter, Copy(letter), written);
         return written.Task;
     }
@@ -56,6 +58,7 @@ public sealed class DeadLetters : IDeadLetters, IDisposable
         {
             if (!report.Error.IsError)
             {
+                Failpoints.Hit(Failpoint.DeadLetterWritten);
                 written.SetResult();
             }
             else if (report.Error.Code is ErrorCode.MsgSizeTooLarge && message.Value is not null)

@@ -49,6 +49,7 @@ public sealed class RecommendationPublisher : IRecommendationSink, IDisposable
             }
             else
             {
+                Failpoints.Hit(Failpoint.ListPublished);
                 published();
             }
         });

@@ -1,9 +1,9 @@
 using System.Text.Json;
 
-namespace StreamRec.Pipeline.Tests;
+namespace StreamRec.Harness;
 
 /// <summary>The embedded broker in a process of its own, which outlives the servers that a test kills.</summary>
-internal sealed class BrokerProcess : IAsyncDisposable
+public sealed class BrokerProcess : IAsyncDisposable
 {
     private readonly StreamRecProcess _process;
 

@@ -4,22 +4,22 @@ using System.Text.Json;
 using Confluent.Kafka;
 using StreamRec.Kafka;
 
-namespace StreamRec.Pipeline.Tests;
+namespace StreamRec.Harness;
 
 /// <summary>One place of a list, as the topic has it.</summary>
-internal sealed record SeenItem(string ItemId, int Rank, double Score, string Source);
+public sealed record SeenItem(string ItemId, int Rank, double Score, string Source);
 
 /// <summary>A list's model, as the topic has it.</summary>
-internal sealed record SeenModel(string Family, int Version, string Variant);
+public sealed record SeenModel(string Family, int Version, string Variant);
 
 /// <summary>A list, as the topic has it.</summary>
-internal sealed record SeenList(string UserId, long Sequence, SeenItem[] Items, SeenModel? Model, string? Fallback);
+public sealed record SeenList(string UserId, long Sequence, SeenItem[] Items, SeenModel? Model, string? Fallback);
 
 /// <summary>
 /// Reads the recommendations topic from its beginning, as a consumer of the lists would, and checks of each list what holds for every list.
 /// </summary>
 /// <remarks>It reads along, because the embedded broker keeps only the newest records; a record that it missed is a fault like any other.</remarks>
-internal sealed class ListWatcher : IDisposable
+public sealed class ListWatcher : IDisposable
 {
     private const int MostFaults = 20;
 

@@ -2,10 +2,10 @@ using System.Text;
 using Confluent.Kafka;
 using StreamRec.Kafka;
 
-namespace StreamRec.Pipeline.Tests;
+namespace StreamRec.Harness;
 
 /// <summary>Plain clients that share no code with the pipeline.</summary>
-internal static class RawKafka
+public static class RawKafka
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
 
@@ -44,5 +44,34 @@ internal static class RawKafka
         var partitions = admin.GetMetadata(topic, Timeout).Topics.Single().Partitions;
         consumer.Assign(partitions.Select(p => new TopicPartitionOffset(topic, p.PartitionId, 0)));
         return consumer;
+    }
+
+    /// <summary>What a topic holds now.</summary>
+    public static List<ConsumeResult<byte[], byte[]>> ReadAll(string bootstrapServers, string topic)
+    {
+        using var consumer = Consumer(bootstrapServers, topic);
+        var left = consumer.Assignment.ToDictionary(partition => partition, partition => consumer.QueryWatermarkOffsets(partition, Timeout).High.Value);
+        var records = new List<ConsumeResult<byte[], byte[]>>();
+        while (left.Any(end => end.Value > 0))
+        {
+            var record = consumer.Consume(Timeout) ?? throw new TimeoutException($"{topic} gives nothing more, but {string.Join(", ", left)} is left.");
+            records.Add(record);
+            if (record.Offset.Value + 1 >= left[record.TopicPartition])
+            {
+                left[record.TopicPartition] = 0;
+            }
+        }
+
+        return records;
+    }
+
+    /// <summary>The offsets that a group has committed, by partition; 0 where there is none.</summary>
+    public static long[] Committed(string bootstrapServers, string group, string topic, int partitions)
+    {
+        NativeKafka.EnsureLoaded();
+        using var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = bootstrapServers, GroupId = group }).Build();
+        return [.. consumer
+            .Committed(Enumerable.Range(0, partitions).Select(partition => new TopicPartition(topic, partition)), Timeout)
+            .Select(committed => Math.Max(0, committed.Offset.Value))];
     }
 }

@@ -3,10 +3,10 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using StreamRec.Server.Http;
 
-namespace StreamRec.Pipeline.Tests;
+namespace StreamRec.Harness;
 
 /// <summary><c>streamrec serve</c> on a data directory.</summary>
-internal sealed class ServerProcess : IAsyncDisposable
+public sealed class ServerProcess : IAsyncDisposable
 {
     private readonly HttpClient _http;
 
@@ -22,17 +22,31 @@ internal sealed class ServerProcess : IAsyncDisposable
     public ServerAddress Address { get; }
 
     /// <summary>Starts a server and waits until it is ready. Its first partitions come a few seconds later.</summary>
-    public static async Task<ServerProcess> StartAsync(string data, string bootstrapServers, params IEnumerable<string> settings)
+    public static Task<ServerProcess> StartAsync(string data, string bootstrapServers, params IEnumerable<string> settings) =>
+        WhenReadyAsync(StreamRecProcess.Start(Arguments(data, bootstrapServers, settings)), data);
+
+    /// <summary>The command line of a server with a port of its own.</summary>
+    public static IEnumerable<string> Arguments(string data, string bootstrapServers, IEnumerable<string> settings)
     {
         string[] all = [$"Kafka:BootstrapServers={bootstrapServers}", "Server:HttpPort=0", .. settings];
-        var process = StreamRecProcess.Start(["serve", "--data", data, .. all.SelectMany(setting => new[] { "--set", setting })]);
+        return ["serve", "--data", data, .. all.SelectMany(setting => new[] { "--set", setting })];
+    }
+
+    /// <summary>Waits until a server that was started is ready; kills it when that fails.</summary>
+    /// <exception cref="ServerEndedException">It has ended.</exception>
+    public static async Task<ServerProcess> WhenReadyAsync(StreamRecProcess process, string data)
+    {
         try
         {
             ServerAddress? address = null;
             await Eventually.TrueAsync(
                 () =>
                 {
-                    Assert.False(process.HasExited, process.Describe());
+                    if (process.HasExited)
+                    {
+                        throw new ServerEndedException($"The server has ended. {process.Describe()}");
+                    }
+
                     address = ServerAddress.Find(data);
                     // What a killed server has left behind names another process.
                     return address?.ProcessId == process.Id;
@@ -40,8 +54,9 @@ internal sealed class ServerProcess : IAsyncDisposable
                 "the server's address",
                 process.Describe);
             var server = new ServerProcess(process, address!);
-            Assert.Equal("ready", await server._http.GetStringAsync("health/ready", TestContext.Current.CancellationToken));
-            return server;
+            return await server._http.GetStringAsync("health/ready") == "ready"
+                ? server
+                : throw new InvalidOperationException($"The server says that it listens and is not ready. {process.Describe()}");
         }
         catch
         {
@@ -51,22 +66,22 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     public async Task<FiguresView> FiguresAsync() =>
-        (await _http.GetFromJsonAsync<FiguresView>("figures", ViewJson.Options, TestContext.Current.CancellationToken))!;
+        (await _http.GetFromJsonAsync<FiguresView>("figures", ViewJson.Options))!;
 
     /// <summary>What the node says of a user; null when nothing is known.</summary>
     public async Task<UserView?> UserAsync(string user)
     {
-        using var response = await _http.GetAsync($"users/{user}", TestContext.Current.CancellationToken);
+        using var response = await _http.GetAsync($"users/{user}");
         return response.StatusCode == HttpStatusCode.NotFound
             ? null
-            : await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<UserView>(ViewJson.Options, TestContext.Current.CancellationToken);
+            : await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync<UserView>(ViewJson.Options);
     }
 
     public async Task ForgetAsync(string user)
     {
         using var request = new HttpRequestMessage(HttpMethod.Delete, $"users/{user}");
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Address.Token);
-        using var response = await _http.SendAsync(request, TestContext.Current.CancellationToken);
+        using var response = await _http.SendAsync(request);
         response.EnsureSuccessStatusCode();
     }
 
@@ -76,3 +91,6 @@ internal sealed class ServerProcess : IAsyncDisposable
         await Process.DisposeAsync();
     }
 }
+
+/// <summary>A server has ended that was expected to run.</summary>
+public sealed class ServerEndedException(string message) : Exception(message);

@@ -2,17 +2,18 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace StreamRec.Pipeline.Tests;
+namespace StreamRec.Harness;
 
 /// <summary>What a command came to.</summary>
-internal sealed record CommandResult(int ExitCode, string Output, string Errors);
+public sealed record CommandResult(int ExitCode, string Output, string Errors);
 
 /// <summary>The command <c>streamrec</c> as a process of its own. Disposing kills it if it still runs.</summary>
-internal sealed partial class StreamRecProcess : IAsyncDisposable
+public sealed partial class StreamRecProcess : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _errors = new();
+    private bool _disposed;
 
     private StreamRecProcess(ProcessStartInfo start)
     {
@@ -30,16 +31,16 @@ internal sealed partial class StreamRecProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
-    public bool HasExited => _process.HasExited;
+    public bool HasExited => _disposed || _process.HasExited;
 
     public string Output => Read(_output);
 
     public string Errors => Read(_errors);
 
-    public static StreamRecProcess Start(params IEnumerable<string> arguments) => StartIn(null, arguments);
+    public static StreamRecProcess Start(params IEnumerable<string> arguments) => StartWith(("", ""), arguments);
 
-    /// <summary>Starts the command with a directory of its own for temporary files.</summary>
-    public static StreamRecProcess StartIn(string? temporary, params IEnumerable<string> arguments)
+    /// <summary>Starts the command with one more variable in its environment.</summary>
+    public static StreamRecProcess StartWith((string Name, string Value) variable, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "streamrec.exe" : "streamrec"), arguments)
         {
@@ -49,9 +50,9 @@ internal sealed partial class StreamRecProcess : IAsyncDisposable
         };
         // The runtime that runs the tests, wherever it is installed: <root>/shared/Microsoft.NETCore.App/<version>/.
         start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        if (temporary is not null)
+        if (variable.Name.Length > 0)
         {
-            start.Environment["TMPDIR"] = temporary;
+            start.Environment[variable.Name] = variable.Value;
         }
 
         return new StreamRecProcess(start);
@@ -85,7 +86,7 @@ internal sealed partial class StreamRecProcess : IAsyncDisposable
     {
         // Not WaitForExitAsync alone: it would also wait for the end of the output, which a killed process may have left to nobody.
         await Eventually.TrueAsync(() => _process.HasExited, $"the end of '{Command}'", Describe);
-        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await _process.WaitForExitAsync();
         return _process.ExitCode;
     }
 
@@ -94,12 +95,18 @@ internal sealed partial class StreamRecProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);
         }
 
         await _process.WaitForExitAsync(CancellationToken.None);
+        _disposed = true;
         _process.Dispose();
     }
 
@@ -122,8 +129,14 @@ internal sealed partial class StreamRecProcess : IAsyncDisposable
         }
     }
 
-    private void Send(int signal) => Assert.Equal(0, SendSignal(_process.Id, signal));
+    private void Send(int signal)
+    {
+        if (SendSignal(_process.Id, signal) != 0)
+        {
+            throw new InvalidOperationException($"Signal {signal} cannot be sent to process {_process.Id}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
 
-    [LibraryImport("libc", EntryPoint = "kill")]
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int SendSignal(int process, int signal);
 }

@@ -1,7 +1,7 @@
-namespace StreamRec.Pipeline.Tests;
+namespace StreamRec.Harness;
 
 /// <summary>Bounded waits for a condition. The bounds only end a test that has failed: they are far above what is measured.</summary>
-internal static class Eventually
+public static class Eventually
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(90);
 
@@ -15,10 +15,10 @@ internal static class Eventually
         {
             if (TimeProvider.System.GetElapsedTime(started) > Deadline)
             {
-                Assert.Fail($"Not within {Deadline.TotalSeconds} s: {what}. {found?.Invoke()}");
+                throw new TimeoutException($"Not within {Deadline.TotalSeconds} s: {what}. {found?.Invoke()}");
             }
 
-            await Task.Delay(Period, TestContext.Current.CancellationToken);
+            await Task.Delay(Period);
         }
     }
 
