@@ -13,10 +13,10 @@ internal sealed class PostgresDatabase : IAsyncDisposable
     private const int MaxConnections = 8;
 
     // Whoever freezes, loses its network or is killed in the middle of a transaction holds up all other nodes until the server ends it:
-    // idle between two round trips, or not heard of any more.
+    // idle between two round trips, or not heard of any more. Compiling a statement takes longer than any of ours runs.
     private const string SessionOptions =
         "-c idle_in_transaction_session_timeout=5000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=5 "
-        + "-c tcp_user_timeout=10000 -c client_min_messages=warning -c default_transaction_isolation=read\\ committed";
+        + "-c tcp_user_timeout=10000 -c jit=off -c client_min_messages=warning -c default_transaction_isolation=read\\ committed";
 
     // Acknowledged is durable, whatever the server's default is; and a transaction that is neither idle nor ends (17 and newer).
     private const string SetUp =

@@ -10,12 +10,6 @@ internal static class PostgresReader
     public const int UsersPerRead = 4096;
     private const int SegmentsPerChunk = 64;
     private const int BytesPerChunk = 1024 * 1024;
-    private const string SegmentColumns =
-        """
-        SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
-        FROM segments s JOIN partitions p ON p.id = s.partition
-        """;
-
     private const string OfSource = " AND s.partition = (SELECT id FROM partitions WHERE topic = $4 AND log = $5 AND partition = $6)";
 
     public static Task<long> PositionAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
@@ -45,7 +39,8 @@ internal static class PostgresReader
         await using var command = Sql.Command(
             connection,
             $"""
-            {SegmentColumns}
+            SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
+            FROM segments s JOIN partitions p ON p.id = s.partition
             WHERE s.position > $1 AND s.position <= $2{(source is null ? "" : OfSource)} ORDER BY s.position LIMIT $3
             """,
             source is { } partition
@@ -70,11 +65,18 @@ internal static class PostgresReader
         var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(Sql.InBatch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-        // The planner takes a third of the segments for unfolded, and reading the whole table for cheaper; it is a few seconds' worth.
-        batch.BatchCommands.Add(Sql.InBatch("SET LOCAL enable_seqscan = off"));
         batch.BatchCommands.Add(Sql.InBatch("SELECT state FROM users WHERE user_id = $1", utf8));
+        // Partition by partition, which OFFSET 0 makes sure of: the planner takes a third of all segments for unfolded, where a few seconds' worth
+        // is, and would read the whole table.
         batch.BatchCommands.Add(Sql.InBatch(
-            SegmentColumns + " WHERE s.position > p.folded_position AND position($1 IN s.payload) > 0 ORDER BY s.position", utf8));
+            """
+            SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
+            FROM partitions p CROSS JOIN LATERAL (
+                SELECT * FROM segments
+                WHERE partition = p.id AND position > p.folded_position AND position($1 IN payload) > 0 OFFSET 0) s
+            ORDER BY s.position
+            """,
+            utf8));
         batch.BatchCommands.Add(Sql.InBatch("COMMIT"));
         await using var rows = await batch.ExecuteReaderAsync(cancellationToken);
         var saved = await rows.ReadAsync(cancellationToken) ? SequenceCodec.Unpack(userId, utf8, Sql.Bytes(rows, 0)) : null;
