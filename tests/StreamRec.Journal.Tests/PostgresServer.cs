@@ -37,7 +37,7 @@ public sealed class PostgresServer : IAsyncLifetime
                 await RunAsync("chown", "postgres", _directory);
             }
 
-            await RunAsServerAsync(Find("initdb")!, "-D", Data, "-A", "trust", "-U", "streamrec", "-E", "UTF8", "--locale=C");
+            await RunAsServerAsync(Find("initdb")!, "-D", Data, "-N", "-A", "trust", "-U", "streamrec", "-E", "UTF8", "--locale=C");
         }
         catch (Exception e) when (e is InvalidOperationException or Win32Exception)
         {
