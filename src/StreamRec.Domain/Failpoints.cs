@@ -81,8 +81,9 @@ public static class Failpoints
         }
     }
 
+    /// <summary>The variable's content: a place and how often it is passed before the end; null when there is none.</summary>
     /// <exception cref="ArgumentException">Neither empty nor <c>place:times</c>.</exception>
-    internal static Failpoint? Read(string? text, out int times)
+    public static Failpoint? Read(string? text, out int times)
     {
         times = 0;
         if (string.IsNullOrEmpty(text))
@@ -91,7 +92,7 @@ public static class Failpoints
         }
 
         var colon = text.IndexOf(':', StringComparison.Ordinal);
-        return colon > 0 && Enum.TryParse<Failpoint>(text[..colon], out var place) && Enum.IsDefined(place)
+        return colon > 0 && Enum.TryParse<Failpoint>(text[..colon], out var place) && place.ToString() == text[..colon]
             && int.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out times) && times > 0
             ? place
             : throw new ArgumentException($"{Variable} is '{text}'; it must be place:times, such as {Failpoint.JournalCommitted}:3, with a place of {string.Join(", ", Enum.GetNames<Failpoint>())}.");
