@@ -128,10 +128,11 @@ public sealed class CrashCheck
             Check(false, $"INV-12 or 15: {fault}");
         }
 
-        foreach (var (user, count) in Sequences)
-        {
-            Check(lists.Newest(user)?.Sequence == count, $"INV-14: the newest list of {user} is {lists.Newest(user)?.Sequence.ToString() ?? "none"}, not {count}");
-        }
+        var behind = Sequences.Where(user => lists.Newest(user.Key)?.Sequence != user.Value).ToList();
+        var (example, count) = behind.FirstOrDefault();
+        Check(
+            behind.Count == 0,
+            $"INV-14: {behind.Count} users have not their newest list, such as {example}: {lists.Newest(example ?? "")?.Sequence.ToString() ?? "none"}, not {count}");
     }
 
     public void Check(bool holds, string violation)

@@ -93,7 +93,7 @@ public sealed class CrashRun
             check.Check(false, $"traffic: {failure}");
         }
 
-        await using (var last = await ServerProcess.WhenReadyAsync(Start(broker, null), Data))
+        await using (var last = await ServerProcess.WhenReadyAsync(Start(broker, null, "Training:Mode=Off"), Data))
         {
             await FinishAsync(lists, check, last);
         }
@@ -182,14 +182,14 @@ public sealed class CrashRun
         }
     }
 
-    private StreamRecProcess Start(BrokerProcess broker, string? failpoint)
+    private StreamRecProcess Start(BrokerProcess broker, string? failpoint, params IEnumerable<string> more)
     {
         // Models are trained and moved all the time. A group of its own for each server: in the same one it would have to wait until the dead
         // member's session ends, and where it goes on is in the journal anyway.
         List<string> settings =
         [
             "Training:Family=transitions", "Training:EveryInteractions=150", "Training:MinInteractions=10", "Training:MinNdcgRatio=0",
-            $"Kafka:GroupId={_group = $"crash-{_starts++}"}",
+            $"Kafka:GroupId={_group = $"crash-{_starts++}"}", .. more,
         ];
         if (_options.ConnectionString is { } connection)
         {
