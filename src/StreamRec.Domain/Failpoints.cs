@@ -60,20 +60,28 @@ public enum Failpoint
 
 /// <summary>Kills the process at one of these places when the environment asks for it, which only tests do.</summary>
 /// <remarks>
-/// <c>STREAMREC_FAILPOINT=JournalCommitted:3</c>: at the third time. The variable is read once; without it a place costs a comparison that the
-/// JIT removes. Threading: any thread.
+/// <c>STREAMREC_FAILPOINT=JournalCommitted:3</c>: at the third time. The variable is read once; without it a place costs one comparison.
+/// Threading: any thread.
 /// </remarks>
 public static class Failpoints
 {
     public const string Variable = "STREAMREC_FAILPOINT";
 
-    private static readonly Failpoint? Armed = Read(Environment.GetEnvironmentVariable(Variable), out _left);
+    private static Failpoint? _armed;
     private static int _left;
+
+    /// <summary>Does what the environment asks for; called once, before the flow begins.</summary>
+    /// <exception cref="ArgumentException">The variable is neither empty nor <c>place:times</c>.</exception>
+    public static void Arm()
+    {
+        var place = Read(Environment.GetEnvironmentVariable(Variable), out var times);
+        (_left, _armed) = (times, place);
+    }
 
     /// <summary>Here it may end.</summary>
     public static void Hit(Failpoint place)
     {
-        if (Armed is not null && Armed == place && Interlocked.Decrement(ref _left) == 0)
+        if (_armed == place && Interlocked.Decrement(ref _left) == 0)
         {
             // SIGKILL, and not a step further.
             Process.GetCurrentProcess().Kill();

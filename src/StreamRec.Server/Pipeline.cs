@@ -87,6 +87,7 @@ public sealed class Pipeline : IAsyncDisposable
     public static async Task<Pipeline> StartAsync(
         StreamRecOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
     {
+        Failpoints.Arm();
         Directory.CreateDirectory(options.Server.DataDirectory);
         TorchRuntime.SetThreads(options.Server.NativeThreads);
         // The journal first: it refuses a second process on the same data before anything else happens. An embedded broker's partitions are
@@ -216,7 +217,7 @@ public sealed class Pipeline : IAsyncDisposable
     // partitions again. Opening and closing them brings their users' states up to date before anything new arrives.
     private async Task FoldFormerLogsAsync(CancellationToken cancellationToken)
     {
-        while ((await Journal.UnfoldedSourcesAsync(cancellationToken)).Where(source => source.Log != Cluster.LogId).ToList() is { Count: > 0 } sources)
+        for (var sources = await FormerLogsAsync(); sources.Count > 0;)
         {
             foreach (var source in sources)
             {
@@ -224,9 +225,16 @@ public sealed class Pipeline : IAsyncDisposable
                 await Shards.CloseAsync(source, cancellationToken);
             }
 
-            // Another node that starts may have taken one of them away before it was folded; it folds, or this one does the next time.
-            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(500)), _time, cancellationToken);
+            sources = await FormerLogsAsync();
+            if (sources.Count > 0)
+            {
+                // Another node that starts has taken one of them away before it was folded; it folds, or this one does now.
+                await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(500)), _time, cancellationToken);
+            }
         }
+
+        async Task<List<SourcePartition>> FormerLogsAsync() =>
+            [.. (await Journal.UnfoldedSourcesAsync(cancellationToken)).Where(source => source.Log != Cluster.LogId)];
     }
 
     private ActorRef<TrainerMessage> SpawnTrainer(ActorSystem actors, FreshInteractions fresh, JsonElement recipe)

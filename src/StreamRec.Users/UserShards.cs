@@ -15,6 +15,8 @@ namespace StreamRec.Users;
 /// </remarks>
 public sealed class UserShards : IInteractionSink, IAsyncDisposable
 {
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<SourcePartition, UserShard> _shards = new();
     private readonly ActorSystem _system;
     private readonly ShardContext _context;
@@ -185,10 +187,11 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         _metrics.Dispose();
     }
 
-    // Fenced while it recovers: it begins again, as one would that is fenced a moment later.
+    // Fenced while it recovers: it begins again, as one would that is fenced a moment later. Two nodes that both want the partition would
+    // fence each other for ever if neither waited.
     private async ValueTask<(UserShard Shard, long ReadFrom)> RecoverAsync(SourcePartition source, CancellationToken cancellationToken)
     {
-        while (true)
+        for (var pause = TimeSpan.FromMilliseconds(20); ; pause = 2 * pause < LongestPause ? 2 * pause : LongestPause)
         {
             try
             {
@@ -198,6 +201,7 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
             catch (FencedException exception)
             {
                 _context.Logger.ShardFenced(source, exception);
+                await Task.Delay(Random.Shared.NextDouble() * pause, _time, cancellationToken);
             }
         }
     }

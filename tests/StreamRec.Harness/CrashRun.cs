@@ -140,7 +140,7 @@ public sealed class CrashRun
     {
         var started = Stopwatch.GetTimestamp();
         var reached = true;
-        var process = Start(broker, place is null ? null : $"{place}:{(_random.Next(2) == 0 ? 1 : _random.Next(2, 8))}");
+        var process = Start(broker, place is null ? null : $"{place}:{Times(place.Value)}");
         try
         {
             if (place is null && _random.Next(3) == 0)
@@ -168,6 +168,9 @@ public sealed class CrashRun
 
         Count(reached ? _kills : _notReached, place?.ToString() ?? RandomMoment);
     }
+
+    // A server assigns its partitions once, and gives them up once.
+    private int Times(Failpoint place) => _random.Next(2) == 0 || place is Failpoint.PartitionOpened or Failpoint.PartitionsRevoked ? 1 : _random.Next(2, 8);
 
     /// <summary>Waits for the end, and does what leads to the place where that needs somebody.</summary>
     private static async Task DriveAsync(ServerProcess server, Failpoint? place)

@@ -104,7 +104,7 @@ public sealed partial class KafkaIngest
             }
             else if (partition.Refused is null && !partition.HasGap && !_sink.IsOpen(partition.Source))
             {
-                // Nothing may come that would be refused, and what the shard has left undone is to be done all the same.
+                // No batch may be on its way that would find out, and the lists that the shard still owed are owed all the same.
                 BeginReopening(consumer, partition);
             }
             else if (partition.MustVerify)

@@ -129,8 +129,8 @@ public sealed partial class KafkaIngest
     {
         if (partition.Reopening is { } reopening)
         {
-            await reopening.WaitAsync(cancellationToken).ContinueWith(
-                static _ => { }, cancellationToken, TaskContinuationOptions.None, TaskScheduler.Default);
+            // However it ends: what counts is that it opens nothing behind the closing.
+            await Task.WhenAny(reopening).WaitAsync(cancellationToken);
         }
 
         await _sink.CloseAsync(partition.Source, cancellationToken);
