@@ -50,7 +50,6 @@ internal static class Failures
         ServerRefusedException => (ExitCode.Failure, ""),
         JournalUnreachableException => (ExitCode.Failure, "streamrec doctor"),
         JournalSchemaException or JournalCorruptException or JournalFailedException => (ExitCode.Failure, "streamrec doctor"),
-        LogGapException => (ExitCode.Failure, ""),
         _ when KafkaFailure.Is(exception) => (ExitCode.Failure, "streamrec doctor"),
         TorchException or DllNotFoundException => (ExitCode.Failure, "streamrec doctor"),
         FileNotFoundException or DirectoryNotFoundException or InvalidDataException => (ExitCode.Failure, ""),

@@ -16,6 +16,8 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     RecommendCommand.Create(),
     ModelsCommand.Create(),
     UsersCommand.Create(),
+    ResumeCommand.Create(),
+    AuditCommand.Create(),
     DoctorCommand.Create(),
 };
 Settings.AddTo(root);

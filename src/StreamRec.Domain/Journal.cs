@@ -50,6 +50,12 @@ public sealed record JournalStatistics(long Interactions, long Users, int Items,
 /// <param name="At">When.</param>
 public sealed record ForgetReceipt(string UserFingerprint, long Interactions, int Segments, DateTimeOffset At);
 
+/// <summary>Something that somebody may ask about years later: a user was forgotten, records were given up, a topic has grown.</summary>
+/// <param name="At">When.</param>
+/// <param name="Action">What, for machines.</param>
+/// <param name="Detail">To what, for people. Without user ids.</param>
+public sealed record AuditRecord(DateTimeOffset At, string Action, string Detail);
+
 /// <summary>The durable truth: interactions, positions in the source, packed user states and item numbers.</summary>
 /// <remarks>
 /// Everything acknowledged survives kill -9 and power loss. Threading: every member from any thread.
@@ -128,6 +134,12 @@ public interface IJournal : IAsyncDisposable
     /// <param name="clean">This process's leases: the caller sees to it that the user is not in the memory behind them. These stay.</param>
     /// <param name="cancellationToken">Gives up waiting; the user may be forgotten all the same.</param>
     ValueTask<ForgetReceipt> ForgetAsync(string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken);
+
+    /// <summary>Keeps a record for good. Durable on return.</summary>
+    ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken);
+
+    /// <summary>The newest records, newest first; those of one action when it is given.</summary>
+    ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken);
 
     ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken);
 }

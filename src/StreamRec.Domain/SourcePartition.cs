@@ -3,7 +3,7 @@ namespace StreamRec.Domain;
 /// <summary>One partition of an interactions topic: the unit of order, ownership and recovery. One shard serves one source partition.</summary>
 /// <param name="Topic">The Kafka topic.</param>
 /// <param name="Log">
-/// Which log the offsets count in: empty for a Kafka cluster, a fresh random id for each start of the embedded broker.
+/// Which log the offsets count in: empty for a Kafka cluster unless a setting names it, a fresh random id for each start of the embedded broker.
 /// Without it, offsets that begin again at 0 after a broker restart would be taken for interactions already applied.
 /// </param>
 /// <param name="Partition">The partition number.</param>

@@ -117,6 +117,13 @@ public abstract class SegmentJournal : IJournal
         string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken);
 
     /// <inheritdoc/>
+    public async ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken) =>
+        await Writer.SubmitAsync(new AuditCommand(new AuditRecord(Time.GetUtcNow(), action, detail)), cancellationToken);
+
+    /// <inheritdoc/>
+    public abstract ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
     public abstract ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken);
 
     /// <inheritdoc/>

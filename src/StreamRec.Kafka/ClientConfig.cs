@@ -13,6 +13,7 @@ internal static class ClientConfig
         ["bootstrap.servers"] = HasOwnSetting + "BootstrapServers",
         ["metadata.broker.list"] = HasOwnSetting + "BootstrapServers",
         ["group.id"] = HasOwnSetting + "GroupId",
+        ["group.instance.id"] = HasOwnSetting + "InstanceId",
         ["enable.auto.commit"] = "offsets are committed only once their interactions are durable",
         ["auto.commit.enable"] = "offsets are committed only once their interactions are durable",
         ["enable.auto.offset.store"] = "offsets are committed only once their interactions are durable",

@@ -14,7 +14,7 @@ public sealed record EmbeddedBrokerOptions
 /// <summary>A Kafka broker inside this process: the mock cluster that librdkafka carries. Any Kafka client on this machine can use it.</summary>
 /// <remarks>
 /// Limits: memory only; about <see cref="RetainedBytesPerPartition"/> are kept per partition and the oldest dropped without an error,
-/// so a reader must look for gaps (<see cref="LogGapException"/>) and a load generator must not run ahead; no compaction, no admin
+/// so a reader must look for gaps (<see cref="LogGap"/>) and a load generator must not run ahead; no compaction, no admin
 /// requests, no transactions that isolate; a group's first join takes 3 s, one after a member has left almost a session timeout; a
 /// waiting fetch is not woken by a new record, so readers must ask with a small <c>fetch.wait.max.ms</c>. Offsets begin at 0 with
 /// each start: <see cref="LogId"/> tells the starts apart, and the topic <c>streamrec.broker.&lt;LogId&gt;</c> tells it to clients in

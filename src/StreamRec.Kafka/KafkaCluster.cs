@@ -9,10 +9,11 @@ public sealed class KafkaCluster : IAsyncDisposable
 {
     private readonly bool _ownsBroker;
 
-    private KafkaCluster(string bootstrapServers, string logId, EmbeddedBroker? broker, bool ownsBroker)
+    private KafkaCluster(string bootstrapServers, string logId, bool isEmbedded, EmbeddedBroker? broker, bool ownsBroker)
     {
         BootstrapServers = bootstrapServers;
         LogId = logId;
+        IsEmbedded = isEmbedded;
         Broker = broker;
         _ownsBroker = ownsBroker;
     }
@@ -20,14 +21,14 @@ public sealed class KafkaCluster : IAsyncDisposable
     /// <summary>Where clients connect.</summary>
     public string BootstrapServers { get; }
 
-    /// <summary>Which log the offsets count in (<see cref="Domain.SourcePartition.Log"/>): empty for a real cluster.</summary>
+    /// <summary>Which log the offsets count in (<see cref="Domain.SourcePartition.Log"/>): <see cref="KafkaOptions.Log"/> for a real cluster.</summary>
     public string LogId { get; }
 
     /// <summary>The broker inside this process, or null.</summary>
     public EmbeddedBroker? Broker { get; }
 
     /// <summary>Whether the log is an embedded broker's, in whichever process.</summary>
-    public bool IsEmbedded => LogId.Length > 0;
+    public bool IsEmbedded { get; }
 
     /// <summary>Connects to <see cref="KafkaOptions.BootstrapServers"/>, or starts an embedded broker, and makes sure that all topics exist.</summary>
     /// <exception cref="KafkaException">No broker answered within <see cref="KafkaOptions.ConnectTimeout"/>, or a topic cannot be created.</exception>
@@ -40,14 +41,14 @@ public sealed class KafkaCluster : IAsyncDisposable
         if (options.BootstrapServers is null)
         {
             var broker = EmbeddedBroker.Start(new EmbeddedBrokerOptions());
-            cluster = new KafkaCluster(broker.BootstrapServers, broker.LogId, broker, ownsBroker: true);
+            cluster = new KafkaCluster(broker.BootstrapServers, broker.LogId, isEmbedded: true, broker, ownsBroker: true);
             Log.EmbeddedBrokerStarted(logger, broker.BootstrapServers, broker.LogId);
         }
         else
         {
-            var logId = await LogIdentity.FindAsync(options, time, cancellationToken);
-            cluster = new KafkaCluster(options.BootstrapServers, logId, broker: null, ownsBroker: false);
-            Log.Connected(logger, options.BootstrapServers, logId.Length == 0 ? "Kafka" : $"an embedded broker with log {logId}");
+            var embedded = await LogIdentity.FindAsync(options, time, cancellationToken);
+            cluster = new KafkaCluster(options.BootstrapServers, embedded ?? options.Log ?? "", embedded is not null, broker: null, ownsBroker: false);
+            Log.Connected(logger, options.BootstrapServers, embedded is null ? "Kafka" : $"an embedded broker with log {embedded}");
         }
 
         try
@@ -63,7 +64,7 @@ public sealed class KafkaCluster : IAsyncDisposable
     }
 
     /// <summary>Uses a broker that somebody else started in this process and will dispose.</summary>
-    public static KafkaCluster Of(EmbeddedBroker broker) => new(broker.BootstrapServers, broker.LogId, broker, ownsBroker: false);
+    public static KafkaCluster Of(EmbeddedBroker broker) => new(broker.BootstrapServers, broker.LogId, isEmbedded: true, broker, ownsBroker: false);
 
     public ValueTask DisposeAsync() => _ownsBroker ? Broker!.DisposeAsync() : ValueTask.CompletedTask;
 }

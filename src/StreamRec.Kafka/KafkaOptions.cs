@@ -8,6 +8,12 @@ public sealed record KafkaOptions
     /// <summary><c>host:port</c> separated by commas; null: an embedded broker inside this process.</summary>
     public string? BootstrapServers { get; init; }
 
+    /// <summary>
+    /// Which log the topics of a Kafka cluster are: 1 to 64 letters, digits, dots, hyphens or underscores; null for the first one. A topic that
+    /// was deleted and created again needs another name, because its offsets begin again. An embedded broker names its own log.
+    /// </summary>
+    public string? Log { get; init; }
+
     /// <summary>Names of the topics.</summary>
     public TopicNames Topics { get; init; } = new();
 
@@ -16,6 +22,12 @@ public sealed record KafkaOptions
 
     /// <summary>Consumer group: processes with the same one share the partitions.</summary>
     public string GroupId { get; init; } = "streamrec";
+
+    /// <summary>
+    /// Static membership (<c>group.instance.id</c>): a name of this process alone, under which it gets its partitions back when it is gone for less
+    /// than the session timeout (<c>session.timeout.ms</c>, 45 s), without the others having to stop. Null: the group shares out anew each time.
+    /// </summary>
+    public string? InstanceId { get; init; }
 
     /// <summary>Bytes of a record's value, in [1024, 10485760]; a larger one is dead-lettered unread.</summary>
     public int MaxRecordBytes { get; init; } = 65536;

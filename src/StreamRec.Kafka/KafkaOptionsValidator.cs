@@ -6,6 +6,7 @@ namespace StreamRec.Kafka;
 public sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
 {
     private const int MaxTopicLength = 249;
+    private const int MaxLogLength = 64;
 
     public ValidateOptionsResult Validate(string? name, KafkaOptions options)
     {
@@ -18,6 +19,16 @@ public sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
         if (string.IsNullOrWhiteSpace(options.GroupId))
         {
             failures.Add($"Kafka:GroupId is \"{options.GroupId}\"; it must have at least one visible character.");
+        }
+
+        if (options.InstanceId is { } instance && (instance.Length is 0 or > MaxTopicLength || !instance.All(IsTopicCharacter)))
+        {
+            failures.Add($"Kafka:InstanceId is \"{instance}\"; it must be 1 to {MaxTopicLength} letters, digits, dots, hyphens or underscores, or absent.");
+        }
+
+        if (options.Log is { } log && (log.Length is 0 or > MaxLogLength || !log.All(IsTopicCharacter)))
+        {
+            failures.Add($"Kafka:Log is \"{log}\"; it must be 1 to {MaxLogLength} letters, digits, dots, hyphens or underscores, or absent.");
         }
 
         Range(failures, nameof(options.Partitions), options.Partitions, 1, 10_000);

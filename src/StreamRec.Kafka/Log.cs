@@ -41,6 +41,12 @@ internal static partial class Log
     [LoggerMessage(1016, LogLevel.Critical, "{Message}")]
     internal static partial void LogGap(ILogger logger, string message);
 
+    [LoggerMessage(1023, LogLevel.Warning, "{Source} goes on at offset {Available} instead of {Wanted}: {Missing} records are given up")]
+    internal static partial void GapAccepted(ILogger logger, string source, long wanted, long available, long missing);
+
+    [LoggerMessage(1024, LogLevel.Debug, "How many partitions {Topic} has is not known now: {Reason}")]
+    internal static partial void PartitionsUnknown(ILogger logger, string topic, string reason);
+
     [LoggerMessage(1017, LogLevel.Critical, "Reading {Topic} ended")]
     internal static partial void ReaderFailed(ILogger logger, Exception exception, string topic);
 

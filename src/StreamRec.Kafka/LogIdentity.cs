@@ -7,14 +7,14 @@ internal static class LogIdentity
 {
     private static readonly TimeSpan Attempt = TimeSpan.FromSeconds(2);
 
-    /// <summary>The log's identity, or an empty string for a real Kafka.</summary>
+    /// <summary>The log's identity, or null for a real Kafka.</summary>
     /// <exception cref="KafkaException">No broker answered in time.</exception>
-    public static Task<string> FindAsync(KafkaOptions options, TimeProvider time, CancellationToken cancellationToken) =>
+    public static Task<string?> FindAsync(KafkaOptions options, TimeProvider time, CancellationToken cancellationToken) =>
         // A metadata request is a blocking native call: it gets a thread of its own.
         Task.Factory.StartNew(
             () => Find(options, time, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    private static string Find(KafkaOptions options, TimeProvider time, CancellationToken cancellationToken)
+    private static string? Find(KafkaOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         using var admin = new AdminClientBuilder(ClientConfig.Admin(options.BootstrapServers!, options))
             .SetLogHandler(static (_, _) => { })
@@ -28,7 +28,7 @@ internal static class LogIdentity
             {
                 var marker = admin.GetMetadata(Attempt).Topics
                     .Find(t => t.Topic.StartsWith(EmbeddedBroker.MarkerPrefix, StringComparison.Ordinal));
-                return marker?.Topic[EmbeddedBroker.MarkerPrefix.Length..] ?? "";
+                return marker?.Topic[EmbeddedBroker.MarkerPrefix.Length..];
             }
             catch (KafkaException e) when (time.GetElapsedTime(start) >= options.ConnectTimeout)
             {

@@ -140,6 +140,21 @@ public sealed class Pipeline : IAsyncDisposable
         return receipt;
     }
 
+    /// <summary>Lets partitions go on that stand still because records are gone from the log, and keeps a record of what is given up.</summary>
+    /// <returns>The gaps that were accepted; others cannot be.</returns>
+    public async Task<IReadOnlyList<LogGap>> AcceptGapsAsync(CancellationToken cancellationToken)
+    {
+        var accepted = Ingest.Gaps.Where(gap => gap.CanBeAccepted).ToList();
+        foreach (var gap in accepted)
+        {
+            await Journal.AddAuditAsync(
+                "gap accepted", $"{gap.Source}: offsets {gap.WantedOffset} to {gap.AvailableOffset - 1} are given up, {gap.MissingOffsets} records", cancellationToken);
+            _ingest!.AcceptGap(gap);
+        }
+
+        return accepted;
+    }
+
     /// <summary>Stops in the order of the flow: what was taken in is finished, saved and published.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -208,8 +223,9 @@ public sealed class Pipeline : IAsyncDisposable
             Cluster, Options.Kafka, AnswerAsync, deadLetters, _time, _logs.CreateLogger<RequestReader>(), Fail);
         await StartAsync(requests, requests.StartAsync, requests.StopAsync, cancellationToken);
 
+        var growth = new TopicGrowth(Shards, Journal, Cluster, Options.Kafka.Topics.Interactions, _logs.CreateLogger<TopicGrowth>(), Fail);
         _ingest = new KafkaIngest(
-            Cluster, Options.Kafka, Shards, deadLetters, completed, _time, _logs.CreateLogger<KafkaIngest>(), Fail);
+            Cluster, Options.Kafka, Shards, deadLetters, completed, growth.CountedAsync, _time, _logs.CreateLogger<KafkaIngest>(), Fail);
         await StartAsync(_ingest, _ingest.StartAsync, _ingest.StopAsync, cancellationToken);
     }
 

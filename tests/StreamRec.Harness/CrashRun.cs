@@ -108,15 +108,8 @@ public sealed class CrashRun
 
     private static async Task FinishAsync(ListWatcher lists, CrashCheck check, ServerProcess last)
     {
-        try
-        {
-            await lists.AllAsync(check.Sequences);
-        }
-        catch (TimeoutException)
-        {
-            // The check of the lists says which.
-        }
-
+        // Whose is missing, the check of the lists says.
+        await lists.AllInTimeAsync(check.Sequences);
         last.Process.Terminate();
         var code = await last.Process.ExitAsync();
         check.Check(code == 0, $"the last server ended with {code}: {last.Process.Describe()}");

@@ -76,6 +76,27 @@ public sealed class ListWatcher : IDisposable
         () => Missing(expected) == 0, "everybody's newest list",
         () => $"{Missing(expected)} of {expected.Count} users have no list with all their interactions; faults: {string.Join("; ", Faults)}");
 
+    /// <summary>The same, however long it takes, as long as lists keep coming; false when none has come for a while.</summary>
+    public async Task<bool> AllInTimeAsync(IReadOnlyDictionary<string, long> expected)
+    {
+        while (Missing(expected) > 0)
+        {
+            var before = Count;
+            try
+            {
+                await Eventually.TrueAsync(() => Count > before, "another list");
+            }
+            catch (TimeoutException)
+            {
+                return false;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100));
+        }
+
+        return true;
+    }
+
     /// <summary>A user who was forgotten begins again.</summary>
     public void Forget(string userId) => _newest.TryRemove(userId, out _);
 

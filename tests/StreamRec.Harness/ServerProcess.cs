@@ -54,15 +54,22 @@ public sealed class ServerProcess : IAsyncDisposable
                 "the server's address",
                 process.Describe);
             var server = new ServerProcess(process, address!);
-            return await server._http.GetStringAsync("health/ready") == "ready"
-                ? server
-                : throw new InvalidOperationException($"The server says that it listens and is not ready. {process.Describe()}");
+            return await server.NotReadyAsync() is { } problem
+                ? throw new InvalidOperationException($"The server listens and is not ready: {problem}. {process.Describe()}")
+                : server;
         }
         catch
         {
             await process.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Why the server says that it is not ready; null when it is.</summary>
+    public async Task<string?> NotReadyAsync()
+    {
+        using var response = await _http.GetAsync("health/ready");
+        return response.IsSuccessStatusCode ? null : await response.Content.ReadAsStringAsync();
     }
 
     public async Task<FiguresView> FiguresAsync() =>

@@ -314,6 +314,25 @@ public abstract partial class JournalContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Audit_records_come_back_newest_first_and_by_action()
+    {
+        await Journal.AddAuditAsync("gap accepted", "t[0]: 5 records", Token);
+        await Journal.AddAuditAsync("partitions", "t has 8", Token);
+        await Journal.AddAuditAsync("gap accepted", "t[1]: 7 records", Token);
+        await ReopenAsync();
+
+        Assert.Equal(["t[1]: 7 records", "t has 8"], (await Journal.ReadAuditAsync(null, 2, Token)).Select(record => record.Detail));
+        Assert.Equal(["t[1]: 7 records", "t[0]: 5 records"], (await Journal.ReadAuditAsync("gap accepted", 9, Token)).Select(record => record.Detail));
+        Assert.Empty(await Journal.ReadAuditAsync("forget", 9, Token));
+
+        var receipt = await Journal.ForgetAsync("a", [], Token);
+
+        var forgotten = Assert.Single(await Journal.ReadAuditAsync("forget", 9, Token));
+        Assert.Contains(receipt.UserFingerprint, forgotten.Detail, StringComparison.Ordinal);
+        Assert.Equal(receipt.At, forgotten.At, TimeSpan.FromMilliseconds(1));
+    }
+
+    [Fact]
     public async Task A_damaged_segment_is_named_and_not_served()
     {
         var lease = await Journal.AcquireAsync(Some.Partition(), Token);

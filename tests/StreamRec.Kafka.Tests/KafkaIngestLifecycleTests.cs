@@ -24,6 +24,28 @@ public sealed class KafkaIngestLifecycleTests
     }
 
     [Fact]
+    public async Task A_static_member_that_comes_back_reads_on()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 2, InstanceId = "node-1" });
+        kafka.Produce(0, TestKafka.Clicks(10));
+        using (var ingest = await kafka.IngestAsync(_sink, _deadLetters))
+        {
+            await Eventually.True(() => _sink.Received == 10, "what is there is read");
+            await ingest.StopAsync(Cancelled);
+        }
+
+        _sink.StartAt[0] = 10;
+        kafka.Produce(0, TestKafka.Clicks(5, first: 10));
+        using (var ingest = await kafka.IngestAsync(_sink, _deadLetters))
+        {
+            await Eventually.True(() => _sink.Received == 15, "it is back");
+            await ingest.StopAsync(Cancelled);
+        }
+
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
     public async Task Completed_offsets_are_committed_to_Kafka_and_no_others()
     {
         await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });

@@ -28,12 +28,21 @@ internal sealed class TestKafka : IAsyncDisposable
 
     public CompletedOffsets Completed { get; } = new();
 
+    /// <summary>The numbers of partitions that ingest has told.</summary>
+    public ConcurrentQueue<int> Counted { get; } = new();
+
     public static async Task<TestKafka> StartAsync(KafkaOptions? options = null)
     {
         var kafka = new TestKafka(options ?? new KafkaOptions(), EmbeddedBroker.Start(new EmbeddedBrokerOptions()));
         await Topics.EnsureAsync(
             kafka.Cluster, kafka.Options, TimeProvider.System, NullLogger.Instance, TestContext.Current.CancellationToken);
         return kafka;
+    }
+
+    private Task Count(int partitions)
+    {
+        Counted.Enqueue(partitions);
+        return Task.CompletedTask;
     }
 
     public DeadLetters DeadLetters() => new(Cluster, Options, TimeProvider.System, NullLogger<DeadLetters>.Instance, Failures.Enqueue);
@@ -44,7 +53,7 @@ internal sealed class TestKafka : IAsyncDisposable
     public async Task<KafkaIngest> IngestAsync(FakeSink sink, IDeadLetters deadLetters)
     {
         var ingest = new KafkaIngest(
-            Cluster, Options, sink, deadLetters, Completed, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
+            Cluster, Options, sink, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
         await ingest.StartAsync(TestContext.Current.CancellationToken);
         return ingest;
     }

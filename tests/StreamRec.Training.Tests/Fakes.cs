@@ -62,6 +62,11 @@ internal sealed class FakeJournal : IJournal
 
     public ValueTask<ForgetReceipt> ForgetAsync(string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 }
 

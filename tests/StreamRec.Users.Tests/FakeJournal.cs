@@ -311,6 +311,11 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         }
     }
 
+    public ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

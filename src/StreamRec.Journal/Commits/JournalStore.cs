@@ -73,6 +73,8 @@ internal abstract class JournalStore : IDisposable
     public abstract ForgetReceipt Forget(
         string userId, IReadOnlyList<long> found, long searchedTo, IReadOnlyCollection<PartitionLease> clean, DateTimeOffset at);
 
+    public abstract void AddAudit(AuditRecord record);
+
     /// <summary>Durable on return.</summary>
     public abstract void Commit();
 

@@ -120,6 +120,16 @@ internal sealed class SaveCommand(
     }
 }
 
+/// <summary><see cref="IJournal.AddAuditAsync"/></summary>
+internal sealed class AuditCommand(AuditRecord record) : WriteCommand<bool>
+{
+    public override void Apply(JournalStore store)
+    {
+        store.AddAudit(record);
+        Answer(true);
+    }
+}
+
 /// <summary>A command after which old data must be nowhere.</summary>
 internal abstract class EraseCommand<TAnswer> : WriteCommand<TAnswer>
 {
@@ -138,8 +148,9 @@ internal sealed class ForgetCommand(
     : EraseCommand<ForgetReceipt>
 {
     /// <summary>What the audit record says.</summary>
-    public static string AuditLine(ForgetReceipt receipt) =>
-        $"user SHA-256 {receipt.UserFingerprint}: {receipt.Interactions} interactions removed, {receipt.Segments} segments rewritten";
+    public static AuditRecord Audit(ForgetReceipt receipt) => new(
+        receipt.At, "forget",
+        $"user SHA-256 {receipt.UserFingerprint}: {receipt.Interactions} interactions removed, {receipt.Segments} segments rewritten");
 
     public override void Apply(JournalStore store)
     {

@@ -192,6 +192,14 @@ internal sealed class PostgresJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
+    public override async ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        return await _database.RunAsync(
+            (connection, cancellation) => PostgresReader.AuditAsync(connection, action, newest, cancellation), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public override async ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken)
     {
         Writer.ThrowIfUnusable();

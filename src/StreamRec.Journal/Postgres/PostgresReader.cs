@@ -141,6 +141,21 @@ internal static class PostgresReader
         return sources;
     }
 
+    public static async Task<List<AuditRecord>> AuditAsync(
+        NpgsqlConnection connection, string? action, int newest, CancellationToken cancellationToken)
+    {
+        await using var command = Sql.Command(
+            connection, "SELECT at, action, detail FROM audit WHERE $1 = '' OR action = $1 ORDER BY id DESC LIMIT $2", action ?? "", newest);
+        var records = new List<AuditRecord>();
+        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            records.Add(new AuditRecord(rows.GetDateTime(0), rows.GetString(1), rows.GetString(2)));
+        }
+
+        return records;
+    }
+
     public static async Task<JournalStatistics> StatisticsAsync(NpgsqlConnection connection, int items, CancellationToken cancellationToken)
     {
         await using var command = Sql.Command(

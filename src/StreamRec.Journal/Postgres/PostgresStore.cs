@@ -119,6 +119,10 @@ internal sealed class PostgresStore : JournalStore
     }
 
     /// <inheritdoc/>
+    public override void AddAudit(AuditRecord record) =>
+        Run("INSERT INTO audit (at, action, detail) VALUES ($1, $2, $3)", record.At.ToUniversalTime(), record.Action, record.Detail);
+
+    /// <inheritdoc/>
     public override void Commit()
     {
         _unknown = true;
@@ -358,7 +362,7 @@ internal sealed class PostgresStore : JournalStore
         }
 
         var receipt = new ForgetReceipt(SequenceCodec.Fingerprint(utf8), -_interactions, touched, at);
-        Run("INSERT INTO audit (at, action, detail) VALUES ($1, 'forget', $2)", at.ToUniversalTime(), ForgetCommand.AuditLine(receipt));
+        AddAudit(ForgetCommand.Audit(receipt));
         return receipt;
     }
 

@@ -142,6 +142,13 @@ internal sealed class SqliteJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
+    public override async ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        return await _readers.ReadAsync(reader => reader.Audit(action, newest), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public override async ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken)
     {
         Writer.ThrowIfUnusable();

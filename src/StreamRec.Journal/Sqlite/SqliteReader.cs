@@ -1,3 +1,4 @@
+using System.Globalization;
 using StreamRec.Domain;
 using StreamRec.Journal.Packing;
 
@@ -25,6 +26,7 @@ internal sealed class SqliteReader : IDisposable
     private readonly SqliteStatement _unfolded;
     private readonly SqliteStatement _unfoldedSegments;
     private readonly SqliteStatement _epoch;
+    private readonly SqliteStatement _audit;
     private readonly SqliteStatement _total;
 
     public SqliteReader(string path)
@@ -46,6 +48,7 @@ internal sealed class SqliteReader : IDisposable
             """);
         _unfoldedSegments = _database.Prepare(SegmentColumns + " WHERE s.position > p.folded_position ORDER BY s.position");
         _epoch = _database.Prepare("SELECT epoch FROM partitions WHERE topic = ?1 AND log = ?2 AND partition = ?3");
+        _audit = _database.Prepare("SELECT at, action, detail FROM audit WHERE ?1 = '' OR action = ?1 ORDER BY id DESC LIMIT ?2");
         _total = _database.Prepare("SELECT value FROM meta WHERE key = ?1");
     }
 
@@ -111,6 +114,26 @@ internal sealed class SqliteReader : IDisposable
         finally
         {
             _unfolded.Reset();
+        }
+    }
+
+    public List<AuditRecord> Audit(string? action, int newest)
+    {
+        var records = new List<AuditRecord>();
+        try
+        {
+            _audit.BindText(1, action ?? "").Bind(2, newest);
+            while (_audit.Step())
+            {
+                records.Add(new AuditRecord(
+                    DateTimeOffset.ParseExact(_audit.Text(0), "O", CultureInfo.InvariantCulture), _audit.Text(1), _audit.Text(2)));
+            }
+
+            return records;
+        }
+        finally
+        {
+            _audit.Reset();
         }
     }
 

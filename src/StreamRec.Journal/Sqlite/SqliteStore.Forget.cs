@@ -1,4 +1,3 @@
-using System.Globalization;
 using StreamRec.Domain;
 using StreamRec.Journal.Commits;
 using StreamRec.Journal.Packing;
@@ -16,7 +15,6 @@ internal sealed partial class SqliteStore
     private readonly SqliteStatement _findSegments;
     private readonly SqliteStatement _readSegment;
     private readonly SqliteStatement _rewriteSegment;
-    private readonly SqliteStatement _insertAudit;
 
     /// <inheritdoc/>
     /// <remarks>Fences nobody: there is no other process.</remarks>
@@ -65,7 +63,7 @@ internal sealed partial class SqliteStore
 
         _totals.Interactions -= interactions;
         var receipt = new ForgetReceipt(SequenceCodec.Fingerprint(utf8), interactions, positions.Length, at);
-        _insertAudit.BindText(1, at.ToString("O", CultureInfo.InvariantCulture)).BindText(2, "forget").BindText(3, ForgetCommand.AuditLine(receipt)).Run();
+        AddAudit(ForgetCommand.Audit(receipt));
         return receipt;
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Journal.Commits;
@@ -29,6 +30,7 @@ internal sealed partial class SqliteStore : JournalStore
     private readonly SqliteStatement _insertUser;
     private readonly SqliteStatement _writePartition;
     private readonly SqliteStatement _writeTotal;
+    private readonly SqliteStatement _insertAudit;
     private int _persistedItems;
     private Totals _totals;
     private Totals _writtenTotals;
@@ -99,6 +101,10 @@ internal sealed partial class SqliteStore : JournalStore
             _totals.Users++;
         }
     }
+
+    /// <inheritdoc/>
+    public override void AddAudit(AuditRecord record) =>
+        _insertAudit.BindText(1, record.At.ToString("O", CultureInfo.InvariantCulture)).BindText(2, record.Action).BindText(3, record.Detail).Run();
 
     /// <inheritdoc/>
     public override void Commit()

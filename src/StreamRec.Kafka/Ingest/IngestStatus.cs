@@ -8,7 +8,11 @@ namespace StreamRec.Kafka.Ingest;
 /// <param name="CommitFailures">Offset commits that failed; harmless, the journal's positions hold.</param>
 /// <param name="Partitions">The partitions that this process owns.</param>
 public sealed record IngestStatus(
-    long Consumed, IReadOnlyDictionary<string, long> DeadLettered, long CommitFailures, IReadOnlyList<PartitionStatus> Partitions);
+    long Consumed, IReadOnlyDictionary<string, long> DeadLettered, long CommitFailures, IReadOnlyList<PartitionStatus> Partitions)
+{
+    /// <summary>The gaps that wait for somebody's decision.</summary>
+    public IReadOnlyList<LogGap> Gaps => [.. Partitions.Select(partition => partition.Gap).OfType<LogGap>()];
+}
 
 /// <summary>One owned partition.</summary>
 /// <param name="Source">The partition.</param>
@@ -16,6 +20,6 @@ public sealed record IngestStatus(
 /// <param name="CompletedOffset">Everything below is durable and its lists are published or superseded; null when nothing is known yet.</param>
 /// <param name="Lag">Records in the log that are not read yet; null while the log's end is unknown.</param>
 /// <param name="IsPaused">Its shard is full.</param>
-/// <param name="HasGap">It is not read any more, because records that it wanted are gone.</param>
+/// <param name="Gap">Why it is not read any more: records that it wanted are gone. Null while all is well.</param>
 public sealed record PartitionStatus(
-    SourcePartition Source, long NextOffset, long? CompletedOffset, long? Lag, bool IsPaused, bool HasGap);
+    SourcePartition Source, long NextOffset, long? CompletedOffset, long? Lag, bool IsPaused, LogGap? Gap);

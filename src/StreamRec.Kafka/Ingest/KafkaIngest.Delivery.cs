@@ -68,7 +68,7 @@ public sealed partial class KafkaIngest
 
     private void Resume(IConsumer<byte[], byte[]> consumer, Partition partition)
     {
-        if (partition.HasGap)
+        if (partition.Gap is not null)
         {
             return;
         }
@@ -102,10 +102,14 @@ public sealed partial class KafkaIngest
             {
                 EndReopening(consumer, partition, stopping);
             }
-            else if (partition.Refused is null && !partition.HasGap && !_sink.IsOpen(partition.Source))
+            else if (partition.Refused is null && !_sink.IsOpen(partition.Source))
             {
                 // No batch may be on its way that would find out, and the lists that the shard still owed are owed all the same.
                 BeginReopening(consumer, partition);
+            }
+            else if (partition.Gap is { } gap)
+            {
+                Attend(consumer, partition, gap);
             }
             else if (partition.MustVerify)
             {
@@ -115,6 +119,7 @@ public sealed partial class KafkaIngest
             partition.LogEnd = consumer.GetWatermarkOffsets(partition.TopicPartition).High.Value;
         }
 
+        _watch.Tick(() => _watch.Count(consumer.Handle));
         var offsets = Uncommitted();
         if (_committer.TryStart(consumer, offsets))
         {

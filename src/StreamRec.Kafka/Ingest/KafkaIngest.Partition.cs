@@ -16,6 +16,8 @@ public sealed partial class KafkaIngest
         private long _logEnd = -1;
         private long _readAt;
         private InteractionBatch? _refused;
+        private LogGap? _gap;
+        private LogGap? _acceptedGap;
 
         public SourcePartition Source { get; } = source;
 
@@ -41,7 +43,18 @@ public sealed partial class KafkaIngest
         /// <summary>The client found its offset outside the log, and the log has still to be asked what it holds.</summary>
         public bool MustVerify { get; set; }
 
-        public bool HasGap { get; set; }
+        /// <summary>What of the log is missing; while there is a gap, the partition is paused and whatever still comes of it is left aside.</summary>
+        public LogGap? Gap
+        {
+            get => Volatile.Read(ref _gap);
+            set => Volatile.Write(ref _gap, value);
+        }
+
+        /// <summary>Whether this very gap may be gone over.</summary>
+        public bool IsGapAccepted => Gap is { } gap && Volatile.Read(ref _acceptedGap) == gap;
+
+        /// <summary>Lets reading go on behind the gap. From any thread.</summary>
+        public void AcceptGap(LogGap gap) => Volatile.Write(ref _acceptedGap, gap);
 
         /// <summary>Its shard is gone and is being opened again, while which the partition is paused: the offset that the new shard asks for.</summary>
         public Task<long>? Reopening { get; set; }
@@ -65,6 +78,13 @@ public sealed partial class KafkaIngest
         {
             _deadLettered.Add(deadLettered);
             Advance(offset);
+        }
+
+        /// <summary>Goes on at an offset behind a gap.</summary>
+        public void SkipTo(long offset)
+        {
+            Advance(offset - 1);
+            Gap = null;
         }
 
         public InteractionBatch TakeBatch()

@@ -25,16 +25,7 @@ public sealed partial class KafkaIngest
             var opening = Task.WhenAll(sources.Select(s => _sink.OpenAsync(s, stopping).AsTask()));
             var wanted = opening.GetAwaiter().GetResult();
             Failpoints.Hit(Failpoint.PartitionOpened);
-            var offsets = new List<TopicPartitionOffset>(sources.Count);
-            for (var i = 0; i < sources.Count; i++)
-            {
-                if (Open(consumer, sources[i], wanted[i], stopping) is { } start)
-                {
-                    offsets.Add(start);
-                }
-            }
-
-            return offsets;
+            return [.. sources.Zip(wanted, (source, from) => Open(consumer, source, from, stopping))];
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -48,19 +39,18 @@ public sealed partial class KafkaIngest
         }
     }
 
-    private TopicPartitionOffset? Open(IConsumer<byte[], byte[]> consumer, SourcePartition source, long wanted, CancellationToken stopping)
+    private TopicPartitionOffset Open(IConsumer<byte[], byte[]> consumer, SourcePartition source, long wanted, CancellationToken stopping)
     {
         var log = QueryLog(consumer, new TopicPartition(source.Topic, source.Partition), stopping);
-        var start = StartOffset.Resolve(source, wanted, log.Low.Value, log.High.Value, out var gap);
+        var start = StartOffset.Resolve(source, wanted, log.Low.Value, log.High.Value, _cluster.IsEmbedded, out var gap);
         var partition = new Partition(source, Math.Max(0, wanted), start, _time) { LogEnd = log.High.Value };
         _partitions[source.Partition] = partition;
         // What this process knows from an earlier time is less than what another one has completed since.
         _completed.Completed(source, Math.Max(0, wanted));
         if (gap is not null)
         {
-            // Left out of the assignment, it is not read; everything else goes on until the host has stopped.
-            ReportGap(consumer: null, partition, gap);
-            return null;
+            ReportGap(partition, gap);
+            return new TopicPartitionOffset(partition.TopicPartition, gap.AvailableOffset);
         }
 
         Log.PartitionOpened(_logger, source.ToString(), start, log.Low.Value, log.High.Value);
@@ -89,8 +79,7 @@ public sealed partial class KafkaIngest
     {
         try
         {
-            var leaving = revoked.Select(r => r.Value).Concat(_partitions.Values.Where(p => p.HasGap).Select(p => p.Source.Partition))
-                .Distinct().Where(_partitions.ContainsKey).Select(n => _partitions[n]).ToList();
+            var leaving = revoked.Select(r => r.Value).Where(_partitions.ContainsKey).Select(n => _partitions[n]).ToList();
             // What is still here and not handed over is read again by the next owner.
             _refused -= leaving.Count(p => p.Refused is not null);
             Failpoints.Hit(Failpoint.PartitionsRevoked);
@@ -162,10 +151,8 @@ public sealed partial class KafkaIngest
         var reopening = partition.Reopening!;
         if (reopening.IsCompletedSuccessfully)
         {
-            if (Open(consumer, partition.Source, reopening.Result, stopping) is not null)
-            {
-                Resume(consumer, _partitions[partition.Source.Partition]);
-            }
+            Open(consumer, partition.Source, reopening.Result, stopping);
+            Resume(consumer, _partitions[partition.Source.Partition]);
         }
         else if (reopening.IsCompleted)
         {
@@ -201,24 +188,56 @@ public sealed partial class KafkaIngest
         partition.MustVerify = false;
         if (log.Low.Value > partition.NextOffset)
         {
-            ReportGap(consumer, partition, LogGapException.Dropped(partition.Source, partition.NextOffset, log.Low.Value));
+            ReportGap(partition, LogGap.Dropped(partition.Source, partition.NextOffset, log.Low.Value, _cluster.IsEmbedded));
         }
         else if (log.High.Value < partition.NextOffset)
         {
-            ReportGap(consumer, partition, LogGapException.Recreated(partition.Source, partition.NextOffset, log.High.Value));
+            ReportGap(partition, LogGap.Recreated(partition.Source, partition.NextOffset, log.High.Value));
         }
         else
         {
-            consumer.Seek(new TopicPartitionOffset(partition.TopicPartition, partition.NextOffset));
+            Restart(consumer);
         }
     }
 
-    private void ReportGap(IConsumer<byte[], byte[]>? consumer, Partition partition, LogGapException gap)
+    private void ReportGap(Partition partition, LogGap gap)
     {
-        partition.HasGap = true;
-        consumer?.Pause([partition.TopicPartition]);
+        partition.Gap = gap;
         Log.LogGap(_logger, gap.Message);
-        _failed(gap);
+    }
+
+    /// <summary>Keeps a partition with a gap still, and lets it go on behind the gap once somebody has accepted that.</summary>
+    private void Attend(IConsumer<byte[], byte[]> consumer, Partition partition, LogGap gap)
+    {
+        if (!partition.IsGapAccepted)
+        {
+            // Each time: pausing takes no effect before the assignment does.
+            consumer.Pause([partition.TopicPartition]);
+            return;
+        }
+
+        // The next batch begins before the gap and ends behind it, so the journal's position moves over it like over any record without use.
+        partition.SkipTo(gap.AvailableOffset);
+        Log.GapAccepted(_logger, partition.Source.ToString(), gap.WantedOffset, gap.AvailableOffset, gap.MissingOffsets);
+        Restart(consumer);
+    }
+
+    /// <summary>Assigns the partitions once more, at the offsets where they stand: one of which the client has found its offset outside the log cannot be sought any more.</summary>
+    private void Restart(IConsumer<byte[], byte[]> consumer)
+    {
+        consumer.Assign(_partitions.Values.Select(p => new TopicPartitionOffset(p.TopicPartition, p.Gap?.AvailableOffset ?? p.NextOffset)));
+        // A partition that was paused may still be.
+        foreach (var partition in _partitions.Values)
+        {
+            if (partition.Gap is not null || partition.Refused is not null || partition.Reopening is not null)
+            {
+                consumer.Pause([partition.TopicPartition]);
+            }
+            else
+            {
+                consumer.Resume([partition.TopicPartition]);
+            }
+        }
     }
 
     private void OnClientError(Error error)

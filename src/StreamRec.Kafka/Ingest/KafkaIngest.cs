@@ -34,6 +34,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private readonly ConsumerThread _thread;
     private readonly InteractionDecoder _decoder;
     private readonly OffsetCommitter _committer;
+    private readonly PartitionWatch _watch;
     private readonly Meter _meter = new("StreamRec.Kafka");
     private readonly Counter<long> _consumedCounter;
     private readonly Counter<long> _deadLetteredCounter;
@@ -49,15 +50,17 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     /// <param name="sink">The shards.</param>
     /// <param name="deadLetters">Where unusable records go.</param>
     /// <param name="completed">Where the shards tell what is finished.</param>
+    /// <param name="counted">Told how many partitions the topic has, first and whenever that changes, from the thread pool; must not fail.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">The log.</param>
-    /// <param name="failed">Told when reading cannot go on, from the consumer's thread: <see cref="LogGapException"/>, a fatal client error, a shard that cannot open. The host must stop.</param>
+    /// <param name="failed">Told when reading cannot go on, from the consumer's thread: a fatal client error, a shard that cannot open. The host must stop.</param>
     public KafkaIngest(
         KafkaCluster cluster,
         KafkaOptions options,
         IInteractionSink sink,
         IDeadLetters deadLetters,
         CompletedOffsets completed,
+        Func<int, Task> counted,
         TimeProvider time,
         ILogger<KafkaIngest> logger,
         Action<Exception> failed)
@@ -72,12 +75,15 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         _failed = failed;
         _decoder = new InteractionDecoder(options.MaxRecordBytes, time);
         _committer = new OffsetCommitter(logger);
+        _watch = new PartitionWatch(options.Topics.Interactions, counted, time, logger);
         _thread = new ConsumerThread("kafka-ingest", Run);
         _consumedCounter = _meter.CreateCounter<long>("streamrec.kafka.consumed", "{record}", "Interaction records read");
         _deadLetteredCounter = _meter.CreateCounter<long>("streamrec.kafka.dead_lettered", "{record}", "Interaction records that cannot be used");
         _meter.CreateObservableCounter("streamrec.kafka.commit_failures", () => _committer.Failures, "{commit}", "Offset commits that failed");
         _meter.CreateObservableGauge(
             "streamrec.kafka.paused", () => _partitions.Values.Count(p => p.Refused is not null), "{partition}", "Partitions whose shard is full");
+        _meter.CreateObservableGauge(
+            "streamrec.kafka.gaps", () => _partitions.Values.Count(p => p.Gap is not null), "{partition}", "Partitions that stand still because records are gone");
         _meter.CreateObservableGauge("streamrec.kafka.lag", Lags, "{record}", "Records not read yet");
     }
 
@@ -87,7 +93,19 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         new Dictionary<string, long>(_deadLettered, StringComparer.Ordinal),
         _committer.Failures,
         [.. _partitions.Values.OrderBy(p => p.Source.Partition).Select(p => new PartitionStatus(
-            p.Source, p.NextOffset, _completed.Of(p.Source), p.LogEnd < 0 ? null : Math.Max(0, p.LogEnd - p.NextOffset), p.Refused is not null, p.HasGap))]);
+            p.Source, p.NextOffset, _completed.Of(p.Source), p.LogEnd < 0 ? null : Math.Max(0, p.LogEnd - p.NextOffset), p.Refused is not null, p.Gap))]);
+
+    /// <summary>
+    /// Goes on without the records that a gap has taken, once they are written off for good. Nothing happens when the gap is not there any more,
+    /// or has become another one. From any thread.
+    /// </summary>
+    public void AcceptGap(LogGap gap)
+    {
+        if (gap.CanBeAccepted && _partitions.TryGetValue(gap.Source.Partition, out var partition))
+        {
+            partition.AcceptGap(gap);
+        }
+    }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -109,7 +127,9 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     {
         try
         {
-            using var consumer = new ConsumerBuilder<byte[], byte[]>(ClientConfig.Consumer(_cluster, _options, _options.GroupId))
+            var config = ClientConfig.Consumer(_cluster, _options, _options.GroupId);
+            config.GroupInstanceId = _options.InstanceId;
+            using var consumer = new ConsumerBuilder<byte[], byte[]>(config)
                 .SetLogHandler((_, message) => Log.Native(_logger, message.Facility, message.Message))
                 .SetErrorHandler((_, error) => OnClientError(error))
                 .SetPartitionsAssignedHandler((c, assigned) => OnAssigned(c, assigned, stopping))
@@ -207,7 +227,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         var offset = record.Offset.Value;
         // While a batch waits for its shard, what still comes of its partition is left aside: resuming begins at the next offset.
         if (!_partitions.TryGetValue(record.Partition.Value, out var partition)
-            || partition.HasGap || partition.Reopening is not null || partition.Refused is not null || offset < partition.NextOffset)
+            || partition.Gap is not null || partition.Reopening is not null || partition.Refused is not null || offset < partition.NextOffset)
         {
             return;
         }
@@ -215,7 +235,8 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         // Offsets of an embedded log are dense; elsewhere compaction and transaction markers leave harmless holes.
         if (offset > partition.NextOffset && _cluster.IsEmbedded)
         {
-            ReportGap(consumer, partition, LogGapException.Dropped(partition.Source, partition.NextOffset, offset));
+            consumer.Pause([partition.TopicPartition]);
+            ReportGap(partition, LogGap.Dropped(partition.Source, partition.NextOffset, offset, isEmbedded: true));
             return;
         }
 

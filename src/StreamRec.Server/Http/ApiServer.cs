@@ -22,6 +22,7 @@ namespace StreamRec.Server.Http;
 public sealed class ApiServer : IAsyncDisposable
 {
     private const int MaxK = 1000;
+    private const int MaxAudit = 100_000;
 
     private readonly WebApplication _app;
     private readonly string _dataDirectory;
@@ -87,6 +88,7 @@ public sealed class ApiServer : IAsyncDisposable
         app.MapGet("/health/ready", () =>
             (pipeline.Failed.IsCompleted ? pipeline.Failed.Result.Message
                 : pipeline.Journal.WaitsBecause is { } reason ? $"The journal waits for its database: {reason}"
+                : pipeline.Ingest.Gaps is [var gap, ..] ? gap.Message
                 : null) is { } problem
                 ? Results.Problem(problem, statusCode: StatusCodes.Status503ServiceUnavailable)
                 : Results.Text("ready"));
@@ -102,6 +104,13 @@ public sealed class ApiServer : IAsyncDisposable
                 : Results.Problem("Nothing is known of this user.", statusCode: StatusCodes.Status404NotFound)));
         app.MapDelete("/users/{user}", (HttpContext context, CancellationToken cancellationToken) => ForUser(context, async user =>
             Results.Ok(await pipeline.ForgetAsync(user, cancellationToken))));
+
+        app.MapGet("/gaps", () => pipeline.Ingest.Gaps.Select(GapView.Of));
+        app.MapPost("/gaps/accept", async (CancellationToken cancellationToken) =>
+            (await pipeline.AcceptGapsAsync(cancellationToken)).Select(GapView.Of));
+        app.MapGet("/audit", async (int? last, CancellationToken cancellationToken) => last is < 1 or > MaxAudit
+            ? Problem($"last is {last}; it must be in [1, {MaxAudit}].")
+            : Results.Ok(await pipeline.Journal.ReadAuditAsync(null, last ?? 100, cancellationToken)));
 
         app.MapGet("/models", () => ModelViews.List(pipeline.Registry, pipeline.Models.Serving));
         app.MapPost("/models/{family}/{version:int}/activate", (string family, int version) =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using StreamRec.Domain;
+using StreamRec.Kafka;
 
 namespace StreamRec.Server.Http;
 
@@ -48,6 +49,13 @@ public sealed record UserView(string UserId, long Interactions, DateTimeOffset L
 
         return new UserView(userId, count, DateTimeOffset.FromUnixTimeMilliseconds(lastTimestampMs), views);
     }
+}
+
+/// <summary>A partition that stands still because records are gone.</summary>
+public sealed record GapView(string Topic, int Partition, long WantedOffset, long AvailableOffset, long MissingOffsets, bool CanBeAccepted, string Message)
+{
+    public static GapView Of(LogGap gap) => new(
+        gap.Source.Topic, gap.Source.Partition, gap.WantedOffset, gap.AvailableOffset, gap.MissingOffsets, gap.CanBeAccepted, gap.Message);
 }
 
 /// <summary>A checkpoint with the part it plays.</summary>
