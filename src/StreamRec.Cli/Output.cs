@@ -70,8 +70,11 @@ internal static class Output
             });
     }
 
-    /// <summary>Text from outside, made harmless: no markup, no control characters, nothing that breaks a line or turns its direction.</summary>
-    public static string Safe(string text) => Markup.Escape(string.Concat(text.Select(c => IsHarmless(c) ? c : '?')));
+    /// <summary>Text from outside, made harmless for tables and markup: no markup, and <see cref="Harmless"/>.</summary>
+    public static string Safe(string text) => Markup.Escape(Harmless(text));
+
+    /// <summary>Text from outside, made harmless: no control characters, nothing that breaks a line or turns its direction.</summary>
+    public static string Harmless(string text) => string.Concat(text.Select(c => IsHarmless(c) ? c : '?'));
 
     private static bool IsHarmless(char c) => char.GetUnicodeCategory(c)
         is not (UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)

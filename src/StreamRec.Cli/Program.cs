@@ -18,6 +18,7 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     UsersCommand.Create(),
     ResumeCommand.Create(),
     AuditCommand.Create(),
+    MapCommand.Create(),
     DoctorCommand.Create(),
 };
 Settings.AddTo(root);

@@ -74,6 +74,10 @@ public sealed class KafkaOptionsValidator : IValidateOptions<KafkaOptions>
             {
                 failures.Add($"Kafka:{side}:Config:{key} is \"{value}\"; it must be left out: {reason}.");
             }
+            else if (key.Contains(':'))
+            {
+                failures.Add($"Kafka:{side}:Config:{key} is \"{value}\"; no property of librdkafka has a colon in its name.");
+            }
         }
     }
 

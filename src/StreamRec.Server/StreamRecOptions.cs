@@ -16,6 +16,8 @@ public sealed record StreamRecOptions
 
     public KafkaOptions Kafka { get; init; } = new();
 
+    public MappingOptions Mapping { get; init; } = new();
+
     public JournalOptions Journal { get; init; } = new();
 
     public UsersOptions Users { get; init; } = new();
@@ -48,6 +50,7 @@ public sealed record StreamRecOptions
         {
             Server = Bind(configuration, ServerOptions.SectionName, new ServerOptions(), faults),
             Kafka = Bind(configuration, KafkaOptions.SectionName, new KafkaOptions(), faults),
+            Mapping = Bind(configuration, MappingOptions.SectionName, new MappingOptions(), faults),
             Journal = Bind(configuration, JournalOptions.SectionName, new JournalOptions(), faults),
             Users = Bind(configuration, UsersOptions.SectionName, new UsersOptions(), faults),
             Inference = Bind(configuration, InferenceOptions.SectionName, new InferenceOptions(), faults),
@@ -60,6 +63,7 @@ public sealed record StreamRecOptions
 
         Check(new ServerOptionsValidator().Validate(null, options.Server), faults);
         Check(new KafkaOptionsValidator().Validate(null, options.Kafka), faults);
+        Check(new MappingOptionsValidator().Validate(null, options.Mapping), faults);
         Check(new JournalOptionsValidator().Validate(null, options.Journal), faults);
         Check(new UsersOptionsValidator().Validate(null, options.Users), faults);
         Check(new InferenceOptionsValidator().Validate(null, options.Inference), faults);
@@ -71,8 +75,8 @@ public sealed record StreamRecOptions
     {
         string[] known =
         [
-            ServerOptions.SectionName, KafkaOptions.SectionName, JournalOptions.SectionName, UsersOptions.SectionName,
-            InferenceOptions.SectionName, TrainingOptions.SectionName,
+            ServerOptions.SectionName, KafkaOptions.SectionName, MappingOptions.SectionName, JournalOptions.SectionName,
+            UsersOptions.SectionName, InferenceOptions.SectionName, TrainingOptions.SectionName,
         ];
         foreach (var section in configuration.GetChildren())
         {
@@ -110,15 +114,15 @@ public sealed record StreamRecOptions
             }
             else if (property.GetValue(target) is IDictionary<string, string> free)
             {
-                foreach (var pair in child.GetChildren())
+                foreach (var leaf in child.GetChildren().SelectMany(Leaves))
                 {
-                    if (pair.Value is null)
+                    if (leaf.Value is null)
                     {
-                        faults.Add($"{pair.Path} has no value; it must be {Kind(typeof(string))}.");
+                        faults.Add($"{leaf.Path} has no value; it must be {Kind(typeof(string))}.");
                     }
                     else
                     {
-                        free[pair.Key] = pair.Value;
+                        free[leaf.Path[(child.Path.Length + 1)..]] = leaf.Value;
                     }
                 }
             }
@@ -143,6 +147,10 @@ public sealed record StreamRecOptions
             }
         }
     }
+
+    // A colon in a name, which a producer's word may have, looks like a section in a section.
+    private static IEnumerable<IConfigurationSection> Leaves(IConfigurationSection section) =>
+        section.GetChildren().Any() ? section.GetChildren().SelectMany(Leaves) : [section];
 
     private static object? Read(string text, Type type) => Type.GetTypeCode(type) switch
     {

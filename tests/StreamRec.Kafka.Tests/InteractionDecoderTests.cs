@@ -9,7 +9,7 @@ public sealed class InteractionDecoderTests
 {
     private const long RecordTimestamp = 1_700_000_000_000;
     private static readonly DateTimeOffset Now = new(2026, 11, 20, 12, 0, 0, TimeSpan.Zero);
-    private readonly InteractionDecoder _decoder = new(65536, new FixedTime(Now));
+    private readonly InteractionDecoder _decoder = new(65536, new MappingOptions(), new FixedTime(Now));
 
     [Fact]
     public void A_full_interaction_is_decoded()

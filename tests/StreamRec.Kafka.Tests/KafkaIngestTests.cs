@@ -49,6 +49,27 @@ public sealed class KafkaIngestTests
     }
 
     [Fact]
+    public async Task A_record_that_the_mapping_ignores_moves_the_position_and_is_counted_and_not_dead_lettered()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });
+        kafka.Produce(0, Records("view_item", "ping", "ping", "like", "view_item", "ping"));
+        var mapping = new MappingOptions { User = "$.u.id", Type = "$.what", Types = { ["view_item"] = "view", ["ping"] = "ignore" } };
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters, mapping);
+        await Eventually.True(() => _sink.Batches.LastOrDefault()?.NextOffset == 6, "all records are read");
+        await ingest.StopAsync(Cancelled);
+
+        Assert.Equal([0, 4], _sink.Offsets(0));
+        _sink.AssertBatchesJoin(0);
+        Assert.Equal([3], _deadLetters.Letters.Select(l => l.Record.Offset.Value));
+        var status = ingest.Status;
+        Assert.Equal((6, 3, 1), (status.Consumed, status.Filtered["ignored_type"], status.DeadLettered["unknown_type"]));
+        Assert.Equal(new Dictionary<string, long> { ["like"] = 1 }, status.UnmatchedTypes.Words);
+
+        static IEnumerable<byte[]> Records(params IEnumerable<string> words) =>
+            words.Select(word => System.Text.Encoding.UTF8.GetBytes($$"""{"u":{"id":"u"},"item_id":"i","what":"{{word}}"}"""));
+    }
+
+    [Fact]
     public async Task An_unusable_record_is_dead_lettered_and_the_batch_waits_for_it()
     {
         await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });

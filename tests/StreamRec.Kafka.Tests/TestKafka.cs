@@ -50,10 +50,10 @@ internal sealed class TestKafka : IAsyncDisposable
     public RecommendationPublisher Publisher(Catalogue catalogue) =>
         new(Cluster, Options, catalogue, NullLogger<RecommendationPublisher>.Instance, Failures.Enqueue);
 
-    public async Task<KafkaIngest> IngestAsync(FakeSink sink, IDeadLetters deadLetters)
+    public async Task<KafkaIngest> IngestAsync(FakeSink sink, IDeadLetters deadLetters, MappingOptions? mapping = null)
     {
         var ingest = new KafkaIngest(
-            Cluster, Options, sink, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
+            Cluster, Options, mapping ?? new MappingOptions(), sink, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
         await ingest.StartAsync(TestContext.Current.CancellationToken);
         return ingest;
     }

@@ -31,6 +31,15 @@ public sealed class ApiServerTests(RunningServer server) : IClassFixture<Running
     }
 
     [Fact]
+    public async Task What_became_of_the_records_has_the_names_that_the_doctor_reads()
+    {
+        var ingest = await GetAsync("ingest");
+
+        Assert.Equal((0, 0), (ingest.GetProperty("consumed").GetInt64(), ingest.GetProperty("matched").GetInt64()));
+        Assert.NotNull(ingest.Deserialize<IngestView>(ViewJson.Options)!.DeadLettered);
+    }
+
+    [Fact]
     public void The_address_file_leads_to_the_server() =>
         Assert.Equal(server.Address, ServerAddress.Find(server.Pipeline.Options.Server.DataDirectory));
 

@@ -168,7 +168,7 @@ public sealed class SettingsFileTests
             foreach (var property in node.EnumerateObject())
             {
                 var (name, value) = (Join(path, property.Name), property.Value);
-                if (property.Name == "Config")
+                if (property.Name is "Config" or "Types")
                 {
                     keys[name] = $"{value.EnumerateObject().Count()} keys";
                 }

@@ -140,6 +140,19 @@ public sealed class StreamRecOptionsTests : IDisposable
     }
 
     [Fact]
+    public void A_mapping_is_read_with_words_of_any_shape()
+    {
+        var options = Load(
+            Write("""{ "Mapping": { "User": "$.user.id", "Time": "$['a b'][0]", "TimeUnit": "s", "Types": { "view_item": "view", "urn:shop:add": "cart", "a.b": "ignore" } } }"""),
+            ("Mapping:Types:VIEW_ITEM", "click"));
+
+        Assert.Equal(("$.user.id", null, "$['a b'][0]", "s"), (options.Mapping.User, options.Mapping.Item, options.Mapping.Time, options.Mapping.TimeUnit));
+        Assert.Equal(
+            [("a.b", "ignore"), ("urn:shop:add", "cart"), ("view_item", "click")],
+            options.Mapping.Types.Select(t => (t.Key.ToLowerInvariant(), t.Value)).Order());
+    }
+
+    [Fact]
     public void A_librdkafka_setting_that_carries_a_guarantee_is_refused() =>
         Assert.Collection(
             Faults(("Kafka:Consumer:Config:enable.auto.commit", "true"), ("Kafka:Producer:Config:acks", "0")),
@@ -147,12 +160,12 @@ public sealed class StreamRecOptionsTests : IDisposable
             fault => Assert.StartsWith("Kafka:Producer:Config:acks is \"0\"; it must be left out: ", fault, StringComparison.Ordinal));
 
     [Theory]
-    [InlineData("Kafak", "'Kafak' is not a section; the sections are Server, Kafka, Journal, Users, Inference, Training.")]
-    [InlineData("Kafak:GroupId", "'Kafak' is not a section; the sections are Server, Kafka, Journal, Users, Inference, Training.")]
+    [InlineData("Kafak", "'Kafak' is not a section; the sections are Server, Kafka, Mapping, Journal, Users, Inference, Training.")]
+    [InlineData("Kafak:GroupId", "'Kafak' is not a section; the sections are Server, Kafka, Mapping, Journal, Users, Inference, Training.")]
     [InlineData("Server:Port", "Server:Port is not a setting; those of Server are DataDirectory, HttpPort, NativeThreads, PrequentialUsers, PrequentialWindow.")]
     [InlineData("Kafka:Topics:Clicks", "Kafka:Topics:Clicks is not a setting; those of Kafka:Topics are ")]
     [InlineData("Kafka:Consumer:fetch.wait.max.ms", "Kafka:Consumer:fetch.wait.max.ms is not a setting; those of Kafka:Consumer are Config.")]
-    [InlineData("Kafka:Producer:Config:ssl:ca", "Kafka:Producer:Config:ssl has no value; it must be a text.")]
+    [InlineData("Kafka:Producer:Config:ssl:ca", "Kafka:Producer:Config:ssl:ca is \"7\"; no property of librdkafka has a colon in its name.")]
     [InlineData("Users:K:Max", "Users:K is a section here; it must be a whole number.")]
     [InlineData("Inference", "Inference is '7'; it must be a section with some of MaxBatchSize, QueueCapacity, Workers.")]
     [InlineData("Kafka:Topics", "Kafka:Topics is '7'; it must be a section with some of ")]
@@ -190,6 +203,9 @@ public sealed class StreamRecOptionsTests : IDisposable
     [InlineData("Kafka:ConnectTimeout", "00:00:00.5")]
     [InlineData("Kafka:CloseTimeout", "00:06:00")]
     [InlineData("Kafka:Topics:Items", "shop items")]
+    [InlineData("Mapping:User", "user.id")]
+    [InlineData("Mapping:Types:view_item", "look")]
+    [InlineData("Mapping:TimeUnit", "min")]
     [InlineData("Journal:Path", "")]
     [InlineData("Journal:MaxItems", "536870913")]
     [InlineData("Journal:CommitQueue", "0")]

@@ -21,7 +21,7 @@ internal static class DoctorCommand
 
     public static Command Create()
     {
-        var command = new Command("doctor", "Check native libraries, data, models and Kafka, and say how to mend each.");
+        var command = new Command("doctor", "Check native libraries, data, models, Kafka and what becomes of its records, and say how to mend each.");
         command.SetAction(async (result, cancellationToken) =>
         {
             var options = Settings.Read(result);
@@ -37,6 +37,9 @@ internal static class DoctorCommand
             await LookAsync(findings, "journal", () => JournalAsync(options, server is not null, logs, cancellationToken), "restore a backup of the data directory");
             Look(findings, "champion", () => Champion(options, logs), "streamrec models activate <another version>");
             await LookAsync(findings, "Kafka", () => KafkaAsync(options, server, logs, cancellationToken), "check Kafka:BootstrapServers and the Kafka:Consumer:Config and Kafka:Producer:Config security keys");
+            await LookAsync(
+                findings, "interactions", () => InteractionsAsync(options, cancellationToken),
+                "streamrec map test <sample.jsonl> shows what is made of your records; the section Mapping in config/streamrec.json says where their fields are");
             return Write(findings, Settings.AsJson(result));
         });
         return command;
@@ -123,6 +126,43 @@ internal static class DoctorCommand
         return servers is null
             ? $"not configured: an embedded broker starts with the server (tried: {cluster.BootstrapServers})"
             : $"{servers} answers, {(cluster.IsEmbedded ? "an embedded broker" : "a Kafka cluster")}, topics are there";
+    }
+
+    private static async Task<string> InteractionsAsync(StreamRecOptions options, CancellationToken cancellationToken)
+    {
+        using var server = ServerClient.Find(options.Server.DataDirectory);
+        if (server is null)
+        {
+            return "no server runs on this data";
+        }
+
+        var seen = await server.GetAsync<IngestView>("ingest", cancellationToken);
+        var text = Describe(seen);
+        return seen.Matched > 0 || seen.DeadLettered.Count == 0 ? text : throw new InvalidDataException(text);
+    }
+
+    /// <summary>Counts, and what most often went wrong.</summary>
+    internal static string Describe(IngestView seen)
+    {
+        var parts = new List<string> { $"{seen.Consumed:N0} consumed, {seen.Matched:N0} matched" };
+        if (seen.Filtered.Values.Sum() is > 0 and var filtered)
+        {
+            parts[0] += $", {filtered:N0} ignored";
+        }
+
+        if (seen.DeadLettered.Count > 0)
+        {
+            var commonest = seen.DeadLettered.MaxBy(d => d.Value);
+            parts[0] += $", {seen.DeadLettered.Values.Sum():N0} dead-lettered";
+            parts.Add($"commonest reason: {commonest.Key} ({commonest.Value:N0})");
+        }
+
+        if (seen.UnmatchedTypes is [var type, ..])
+        {
+            parts.Add($"commonest unmatched type: {Output.Harmless(type.Type)} ({type.Count:N0})");
+        }
+
+        return string.Join("; ", parts);
     }
 
     private static void Look(List<Finding> findings, string subject, Func<string> look, string cure)

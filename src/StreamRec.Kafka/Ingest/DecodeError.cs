@@ -15,6 +15,9 @@ internal sealed record DecodeError(string Code, string Message)
     internal const string InvalidTimestamp = "invalid_timestamp";
     internal const string InvalidValue = "invalid_value";
 
+    /// <summary>Not an error: the mapping leaves records of this type out. They are counted and not dead-lettered.</summary>
+    internal static readonly DecodeError IgnoredType = new("ignored_type", "Mapping:Types ignores this type.");
+
     internal static DecodeError Missing(string field) => new($"missing_{field}", $"{field} is missing or null; it is required.");
 
     internal static DecodeError Invalid(string field, string what) => new($"invalid_{field}", $"{field} {what}");

@@ -5,10 +5,17 @@ namespace StreamRec.Kafka.Ingest;
 /// <summary>What ingest has done and where it stands.</summary>
 /// <param name="Consumed">Records read, usable or not.</param>
 /// <param name="DeadLettered">Records dead-lettered, by error code.</param>
+/// <param name="Filtered">Records left out because a setting says so, by reason; they are not dead-lettered.</param>
+/// <param name="UnmatchedTypes">The types that meant nothing here.</param>
 /// <param name="CommitFailures">Offset commits that failed; harmless, the journal's positions hold.</param>
 /// <param name="Partitions">The partitions that this process owns.</param>
 public sealed record IngestStatus(
-    long Consumed, IReadOnlyDictionary<string, long> DeadLettered, long CommitFailures, IReadOnlyList<PartitionStatus> Partitions)
+    long Consumed,
+    IReadOnlyDictionary<string, long> DeadLettered,
+    IReadOnlyDictionary<string, long> Filtered,
+    UnmatchedTypeCounts UnmatchedTypes,
+    long CommitFailures,
+    IReadOnlyList<PartitionStatus> Partitions)
 {
     /// <summary>The gaps that wait for somebody's decision.</summary>
     public IReadOnlyList<LogGap> Gaps => [.. Partitions.Select(partition => partition.Gap).OfType<LogGap>()];

@@ -10,34 +10,22 @@ internal sealed partial class InteractionDecoder
     private static readonly byte[][] TypeNames =
         ["click"u8.ToArray(), "view"u8.ToArray(), "cart"u8.ToArray(), "purchase"u8.ToArray(), "rating"u8.ToArray(), "impression"u8.ToArray()];
 
-    [Flags]
-    private enum Field
-    {
-        None = 0,
-        EventId = 1,
-        UserId = 2,
-        ItemId = 4,
-        Type = 8,
-        Timestamp = 16,
-        Value = 32,
-    }
+    private static InteractionField FieldOf(ref Utf8JsonReader reader) =>
+        reader.ValueTextEquals("user_id"u8) ? InteractionField.UserId
+        : reader.ValueTextEquals("item_id"u8) ? InteractionField.ItemId
+        : reader.ValueTextEquals("type"u8) ? InteractionField.Type
+        : reader.ValueTextEquals("timestamp"u8) ? InteractionField.Timestamp
+        : reader.ValueTextEquals("event_id"u8) ? InteractionField.EventId
+        : reader.ValueTextEquals("value"u8) ? InteractionField.Value
+        : InteractionField.None;
 
-    private static Field FieldOf(ref Utf8JsonReader reader) =>
-        reader.ValueTextEquals("user_id"u8) ? Field.UserId
-        : reader.ValueTextEquals("item_id"u8) ? Field.ItemId
-        : reader.ValueTextEquals("type"u8) ? Field.Type
-        : reader.ValueTextEquals("timestamp"u8) ? Field.Timestamp
-        : reader.ValueTextEquals("event_id"u8) ? Field.EventId
-        : reader.ValueTextEquals("value"u8) ? Field.Value
-        : Field.None;
-
-    private static string NameOf(Field field) => field switch
+    private static string NameOf(InteractionField field) => field switch
     {
-        Field.UserId => "user_id",
-        Field.ItemId => "item_id",
-        Field.EventId => "event_id",
-        Field.Type => "type",
-        Field.Timestamp => "timestamp",
+        InteractionField.UserId => "user_id",
+        InteractionField.ItemId => "item_id",
+        InteractionField.EventId => "event_id",
+        InteractionField.Type => "type",
+        InteractionField.Timestamp => "timestamp",
         _ => "value",
     };
 

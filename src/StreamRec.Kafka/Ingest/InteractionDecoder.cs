@@ -13,12 +13,21 @@ internal sealed partial class InteractionDecoder
     private readonly TimeProvider _time;
     private readonly Utf8Interner _users = new();
     private readonly Utf8Interner _items = new();
+    private readonly FieldMap? _map;
+    private readonly UnmatchedTypes _unmatchedTypes = new();
 
-    public InteractionDecoder(int maxRecordBytes, TimeProvider time)
+    /// <param name="maxRecordBytes">A larger record is refused unparsed.</param>
+    /// <param name="mapping">Valid settings of where the fields are.</param>
+    /// <param name="time">The clock that a record's time may be a day ahead of.</param>
+    public InteractionDecoder(int maxRecordBytes, MappingOptions mapping, TimeProvider time)
     {
         _maxRecordBytes = maxRecordBytes;
+        _map = FieldMap.Compile(mapping);
         _time = time;
     }
+
+    /// <summary>The types that meant nothing so far. From any thread.</summary>
+    public UnmatchedTypeCounts UnmatchedTypes => _unmatchedTypes.Counts;
 
     /// <summary>Decodes one record; null when it worked.</summary>
     /// <param name="value">The record's value.</param>
@@ -36,7 +45,9 @@ internal sealed partial class InteractionDecoder
         var fields = new Fields();
         try
         {
-            var error = headers.IsStructuredEvent ? ReadEnvelope(value, ref fields) : ReadInteraction(value, ref fields);
+            var error = _map is not null ? ReadMapped(value, headers.IsStructuredEvent ? _map.Event : _map.Record, ref fields)
+                : headers.IsStructuredEvent ? ReadEnvelope(value, ref fields)
+                : ReadInteraction(value, ref fields);
             if ((error ?? ApplyHeaders(headers, ref fields) ?? Check(ref fields, recordTimestampMs)) is { } failure)
             {
                 return failure;
@@ -63,11 +74,11 @@ internal sealed partial class InteractionDecoder
             return RecordJson.NotAnObject();
         }
 
-        var seen = Field.None;
+        var seen = InteractionField.None;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var field = FieldOf(ref reader);
-            if (field != Field.None && (seen & field) != 0)
+            if (field != InteractionField.None && (seen & field) != 0)
             {
                 return DecodeError.Duplicate(NameOf(field));
             }
@@ -85,21 +96,21 @@ internal sealed partial class InteractionDecoder
         return null;
     }
 
-    private DecodeError? ReadField(ref Utf8JsonReader reader, Field field, ref Fields fields)
+    private DecodeError? ReadField(ref Utf8JsonReader reader, InteractionField field, ref Fields fields)
     {
         switch (field)
         {
-            case Field.UserId:
+            case InteractionField.UserId:
                 return RecordJson.ReadId(ref reader, "user_id", _users, out fields.UserId);
-            case Field.ItemId:
+            case InteractionField.ItemId:
                 return RecordJson.ReadId(ref reader, "item_id", _items, out fields.ItemId);
-            case Field.EventId:
+            case InteractionField.EventId:
                 return RecordJson.ReadId(ref reader, "event_id", interner: null, out fields.EventId);
-            case Field.Type:
+            case InteractionField.Type:
                 return ReadType(ref reader, ref fields);
-            case Field.Timestamp:
+            case InteractionField.Timestamp:
                 return ReadTimestamp(ref reader, ref fields);
-            case Field.Value:
+            case InteractionField.Value:
                 return ReadValue(ref reader, ref fields);
             default:
                 reader.Skip();
@@ -107,7 +118,7 @@ internal sealed partial class InteractionDecoder
         }
     }
 
-    private static DecodeError? ReadType(ref Utf8JsonReader reader, ref Fields fields)
+    private DecodeError? ReadType(ref Utf8JsonReader reader, ref Fields fields)
     {
         if (reader.TokenType == JsonTokenType.Null)
         {
@@ -126,6 +137,7 @@ internal sealed partial class InteractionDecoder
             }
         }
 
+        _unmatchedTypes.Count(ref reader);
         return new DecodeError(DecodeError.UnknownType, "type is unknown; it must be click, view, cart, purchase, rating or impression.");
     }
 
@@ -172,12 +184,12 @@ internal sealed partial class InteractionDecoder
     {
         if (fields.UserId is null)
         {
-            return DecodeError.Missing("user_id");
+            return Explain(InteractionField.UserId, DecodeError.Missing("user_id"));
         }
 
         if (fields.ItemId is null)
         {
-            return DecodeError.Missing("item_id");
+            return Explain(InteractionField.ItemId, DecodeError.Missing("item_id"));
         }
 
         var now = _time.GetUtcNow();

@@ -87,6 +87,8 @@ public sealed partial class KafkaIngest
             Gap = null;
         }
 
+        public void AddFiltered(long offset) => Advance(offset);
+
         public InteractionBatch TakeBatch()
         {
             var batch = new InteractionBatch(

@@ -38,8 +38,10 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private readonly Meter _meter = new("StreamRec.Kafka");
     private readonly Counter<long> _consumedCounter;
     private readonly Counter<long> _deadLetteredCounter;
+    private readonly Counter<long> _filteredCounter;
     private readonly ConcurrentDictionary<int, Partition> _partitions = new();
     private readonly ConcurrentDictionary<string, long> _deadLettered = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _filtered = new(StringComparer.Ordinal);
     private long _consumed;
     private int _refused;
     private long _lastTick;
@@ -47,6 +49,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
 
     /// <param name="cluster">The Kafka to read from.</param>
     /// <param name="options">Valid settings.</param>
+    /// <param name="mapping">Valid settings of where a record's fields are.</param>
     /// <param name="sink">The shards.</param>
     /// <param name="deadLetters">Where unusable records go.</param>
     /// <param name="completed">Where the shards tell what is finished.</param>
@@ -57,6 +60,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     public KafkaIngest(
         KafkaCluster cluster,
         KafkaOptions options,
+        MappingOptions mapping,
         IInteractionSink sink,
         IDeadLetters deadLetters,
         CompletedOffsets completed,
@@ -73,12 +77,13 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         _time = time;
         _logger = logger;
         _failed = failed;
-        _decoder = new InteractionDecoder(options.MaxRecordBytes, time);
+        _decoder = new InteractionDecoder(options.MaxRecordBytes, mapping, time);
         _committer = new OffsetCommitter(logger);
         _watch = new PartitionWatch(options.Topics.Interactions, counted, time, logger);
         _thread = new ConsumerThread("kafka-ingest", Run);
         _consumedCounter = _meter.CreateCounter<long>("streamrec.kafka.consumed", "{record}", "Interaction records read");
         _deadLetteredCounter = _meter.CreateCounter<long>("streamrec.kafka.dead_lettered", "{record}", "Interaction records that cannot be used");
+        _filteredCounter = _meter.CreateCounter<long>("streamrec.kafka.filtered", "{record}", "Interaction records that a setting leaves out");
         _meter.CreateObservableCounter("streamrec.kafka.commit_failures", () => _committer.Failures, "{commit}", "Offset commits that failed");
         _meter.CreateObservableGauge(
             "streamrec.kafka.paused", () => _partitions.Values.Count(p => p.Refused is not null), "{partition}", "Partitions whose shard is full");
@@ -91,6 +96,8 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     public IngestStatus Status => new(
         Interlocked.Read(ref _consumed),
         new Dictionary<string, long>(_deadLettered, StringComparer.Ordinal),
+        new Dictionary<string, long>(_filtered, StringComparer.Ordinal),
+        _decoder.UnmatchedTypes,
         _committer.Failures,
         [.. _partitions.Values.OrderBy(p => p.Source.Partition).Select(p => new PartitionStatus(
             p.Source, p.NextOffset, _completed.Of(p.Source), p.LogEnd < 0 ? null : Math.Max(0, p.LogEnd - p.NextOffset), p.Refused is not null, p.Gap))]);
@@ -256,6 +263,14 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         if (error is null)
         {
             partition.Add(new IngestedInteraction(record.Offset.Value, interaction, headers.TraceParent));
+            return;
+        }
+
+        if (error == DecodeError.IgnoredType)
+        {
+            partition.AddFiltered(record.Offset.Value);
+            _filtered.AddOrUpdate(error.Code, 1, static (_, count) => count + 1);
+            _filteredCounter.Add(1, new KeyValuePair<string, object?>("reason", error.Code));
             return;
         }
 

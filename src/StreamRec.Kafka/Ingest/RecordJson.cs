@@ -7,7 +7,7 @@ namespace StreamRec.Kafka.Ingest;
 internal static class RecordJson
 {
     // An escaped character takes up to six bytes (\u00e9) for at least one of the id.
-    private const int MaxEscapedBytes = 6 * Utf8Interner.MaxBytes;
+    internal const int MaxEscapedBytes = 6 * Utf8Interner.MaxBytes;
 
     internal static readonly JsonReaderOptions Options = new() { MaxDepth = 16 };
 

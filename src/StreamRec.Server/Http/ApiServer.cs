@@ -93,6 +93,7 @@ public sealed class ApiServer : IAsyncDisposable
                 ? Results.Problem(problem, statusCode: StatusCodes.Status503ServiceUnavailable)
                 : Results.Text("ready"));
         app.MapGet("/figures", () => FiguresView.Of(pipeline));
+        app.MapGet("/ingest", () => IngestView.Of(pipeline.Ingest));
 
         app.MapGet("/recommendations/{user}", (HttpContext context, int? k, CancellationToken cancellationToken) => ForUser(context, async user =>
             k is < 1 or > MaxK

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Kafka;
+using StreamRec.Kafka.Ingest;
 
 namespace StreamRec.Server.Http;
 
@@ -113,4 +114,36 @@ public sealed record FiguresView(
                 : pipeline.Training.Failure is { } failure ? $"failed: {failure}" : null,
             pipeline.Cluster.BootstrapServers);
     }
+}
+
+/// <summary>A type that means nothing here, and how often it came.</summary>
+public sealed record TypeView(string Type, long Count);
+
+/// <summary>What became of the records that this server has read.</summary>
+/// <param name="Consumed">Interaction records read since the start.</param>
+/// <param name="Matched">Those that were interactions.</param>
+/// <param name="Filtered">Those that a setting leaves out, by reason.</param>
+/// <param name="DeadLettered">Those that cannot be used, by code.</param>
+/// <param name="UnmatchedTypes">Types that mean nothing here, the commonest first, at most 100.</param>
+/// <param name="OtherUnmatchedTypes">How often all others came.</param>
+public sealed record IngestView(
+    long Consumed,
+    long Matched,
+    IReadOnlyDictionary<string, long> Filtered,
+    IReadOnlyDictionary<string, long> DeadLettered,
+    IReadOnlyList<TypeView> UnmatchedTypes,
+    long OtherUnmatchedTypes)
+{
+    public static IngestView Of(IngestStatus status)
+    {
+        var (filtered, deadLettered) = (status.Filtered.Values.Sum(), status.DeadLettered.Values.Sum());
+        // The counts are read one after another while records stream by.
+        var consumed = Math.Max(status.Consumed, filtered + deadLettered);
+        return new IngestView(
+            consumed, consumed - filtered - deadLettered, status.Filtered, status.DeadLettered, TypesOf(status.UnmatchedTypes), status.UnmatchedTypes.Others);
+    }
+
+    /// <summary>The commonest first.</summary>
+    public static IReadOnlyList<TypeView> TypesOf(UnmatchedTypeCounts counts) =>
+        [.. counts.Words.OrderByDescending(w => w.Value).ThenBy(w => w.Key, StringComparer.Ordinal).Select(w => new TypeView(w.Key, w.Value))];
 }
