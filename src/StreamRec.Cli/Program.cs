@@ -19,6 +19,7 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     ResumeCommand.Create(),
     AuditCommand.Create(),
     MapCommand.Create(),
+    DlqCommand.Create(),
     DoctorCommand.Create(),
 };
 Settings.AddTo(root);

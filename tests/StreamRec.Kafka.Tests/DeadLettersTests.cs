@@ -34,7 +34,37 @@ public sealed class DeadLettersTests
         Assert.Equal("3", Header(record, "streamrec.error.partition"));
         Assert.Equal("42", Header(record, "streamrec.error.offset"));
         Assert.True(DateTime.TryParse(Header(record, "streamrec.error.at"), out _));
+        Assert.Equal("1", Header(record, "streamrec.error.attempts"));
         Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task Tools_for_Kafka_Connect_find_what_they_look_for()
+    {
+        await using var kafka = await TestKafka.StartAsync();
+        using (var deadLetters = kafka.DeadLetters())
+        {
+            await deadLetters.WriteAsync(Letter([1, 2, 3]));
+        }
+
+        var record = Assert.Single(Raw.Read(kafka.Servers, kafka.Options.Topics.DeadLetters, 1));
+        Assert.Equal(
+            ["streamrec.interactions", "3", "42", "VALUE_CONVERTER", "Too large."],
+            new[] { "topic", "partition", "offset", "stage", "exception.message" }.Select(name => Header(record, $"__connect.errors.{name}")));
+    }
+
+    [Fact]
+    public async Task A_timestamp_that_the_broker_gave_is_kept()
+    {
+        await using var kafka = await TestKafka.StartAsync();
+        var letter = Letter([1]);
+        letter.Record.Message.Timestamp = new Timestamp(1_700_000_000_123, TimestampType.LogAppendTime);
+        using (var deadLetters = kafka.DeadLetters())
+        {
+            await deadLetters.WriteAsync(letter);
+        }
+
+        Assert.Equal(1_700_000_000_123, Assert.Single(Raw.Read(kafka.Servers, kafka.Options.Topics.DeadLetters, 1)).Message.Timestamp.UnixTimestampMs);
     }
 
     [Fact]

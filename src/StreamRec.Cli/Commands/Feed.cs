@@ -7,7 +7,7 @@ using StreamRec.Server.Http;
 
 namespace StreamRec.Cli.Commands;
 
-/// <summary>Connects a command that produces interactions: to the configured Kafka, or to that of the server that runs on the data directory.</summary>
+/// <summary>Connects a command that works with the topics: to the configured Kafka, or to that of the server that runs on the data directory.</summary>
 internal static class Feed
 {
     /// <exception cref="InvalidOperationException">Neither is there.</exception>
@@ -16,7 +16,7 @@ internal static class Feed
     {
         var servers = options.Kafka.BootstrapServers ?? ServerAddress.Find(options.Server.DataDirectory)?.BootstrapServers
             ?? throw new InvalidOperationException(
-                $"There is nothing to send to: no server runs on '{options.Server.DataDirectory}' and Kafka:BootstrapServers is not set. "
+                $"There is no Kafka to work with: no server runs on '{options.Server.DataDirectory}' and Kafka:BootstrapServers is not set. "
                 + "Start 'streamrec serve', or add --set Kafka:BootstrapServers=host:port.");
         var kafka = options.Kafka with { BootstrapServers = servers };
         return (await KafkaCluster.StartAsync(kafka, TimeProvider.System, logs.CreateLogger<KafkaCluster>(), cancellationToken), kafka);

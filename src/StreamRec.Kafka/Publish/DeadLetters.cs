@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
@@ -26,6 +24,8 @@ public interface IDeadLetters
 /// </remarks>
 public sealed class DeadLetters : IDeadLetters, IDisposable
 {
+    internal const int MaxMessageBytes = 16 * 1024 * 1024;
+
     private readonly RecordProducer _producer;
     private readonly string _topic;
     private readonly TimeProvider _time;
@@ -39,7 +39,7 @@ public sealed class DeadLetters : IDeadLetters, IDisposable
         _logger = logger;
         var config = ClientConfig.Producer(cluster, options);
         // Our own limit is lower than the broker's: whatever was readable must be writable too, with the headers added.
-        config.MessageMaxBytes = Math.Max(config.MessageMaxBytes ?? 0, 16 * 1024 * 1024);
+        config.MessageMaxBytes = Math.Max(config.MessageMaxBytes ?? 0, MaxMessageBytes);
         _producer = new RecordProducer(config, _topic, logger, failed);
     }
 
@@ -80,32 +80,25 @@ public sealed class DeadLetters : IDeadLetters, IDisposable
         var headers = new Headers();
         foreach (var header in record.Headers ?? [])
         {
-            headers.Add(header.Key, header.GetValueBytes());
+            // A replayed record says how often it has failed; the letter says it anew.
+            if (header.Key != ErrorHeaders.Attempts)
+            {
+                headers.Add(header.Key, header.GetValueBytes());
+            }
         }
 
-        Describe(letter, headers);
-        return new Message<byte[], byte[]> { Key = record.Key, Value = record.Value, Headers = headers, Timestamp = record.Timestamp };
+        ErrorHeaders.Write(headers, letter, _time.GetUtcNow());
+        return new Message<byte[], byte[]> { Key = record.Key, Value = record.Value, Headers = headers, Timestamp = TimeOf(record) };
     }
 
     private Message<byte[], byte[]> WithoutBytes(DeadLetter letter)
     {
         var headers = new Headers();
-        Describe(letter, headers);
-        Add(headers, "streamrec.error.omitted-bytes", Text(letter.Record.Message.Value.LongLength));
-        return new Message<byte[], byte[]> { Key = null!, Value = null!, Headers = headers, Timestamp = letter.Record.Message.Timestamp };
+        ErrorHeaders.Write(headers, letter, _time.GetUtcNow());
+        ErrorHeaders.Add(headers, ErrorHeaders.OmittedBytes, ErrorHeaders.Text(letter.Record.Message.Value.LongLength));
+        return new Message<byte[], byte[]> { Key = null!, Value = null!, Headers = headers, Timestamp = TimeOf(letter.Record.Message) };
     }
 
-    private void Describe(DeadLetter letter, Headers headers)
-    {
-        Add(headers, "streamrec.error.code", letter.Code);
-        Add(headers, "streamrec.error.message", letter.Message);
-        Add(headers, "streamrec.error.topic", letter.Record.Topic);
-        Add(headers, "streamrec.error.partition", Text(letter.Record.Partition.Value));
-        Add(headers, "streamrec.error.offset", Text(letter.Record.Offset.Value));
-        Add(headers, "streamrec.error.at", _time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
-    }
-
-    private static void Add(Headers headers, string name, string value) => headers.Add(name, Encoding.UTF8.GetBytes(value));
-
-    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+    // The client refuses to send a timestamp that a broker has given; the moment is what counts.
+    private static Timestamp TimeOf(Message<byte[], byte[]> record) => new(record.Timestamp.UnixTimestampMs, TimestampType.CreateTime);
 }

@@ -37,13 +37,17 @@ internal sealed class RecordProducer : IDisposable
     }
 
     /// <summary>Queues a record; blocks only while the queue is full. The handler runs on the producer's own thread and must not block.</summary>
-    public void Produce(Message<byte[], byte[]> message, Action<DeliveryReport<byte[], byte[]>> delivered)
+    public void Produce(Message<byte[], byte[]> message, Action<DeliveryReport<byte[], byte[]>> delivered) => Produce(message, Partition.Any, delivered);
+
+    /// <summary>The same to a partition, whatever the key says.</summary>
+    public void Produce(Message<byte[], byte[]> message, Partition partition, Action<DeliveryReport<byte[], byte[]>> delivered)
     {
+        var target = new TopicPartition(_topic, partition);
         while (true)
         {
             try
             {
-                _producer.Produce(_topic, message, report =>
+                _producer.Produce(target, message, report =>
                 {
                     if (!report.Error.IsError)
                     {

@@ -55,7 +55,8 @@ internal sealed class RetentionGuard : IDisposable
 
         while (true)
         {
-            var room = (Budget / _largest) - Furthest() - (_sent - Interlocked.Read(ref _delivered));
+            // A record larger than the budget goes alone: nothing unread, nothing under way but itself.
+            var room = Math.Max(2, Budget / _largest) - Furthest() - (_sent - Interlocked.Read(ref _delivered));
             if (room > 0)
             {
                 // No need to look again before a good part of the room is used up.
