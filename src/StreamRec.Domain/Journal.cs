@@ -38,7 +38,7 @@ public sealed record PartitionLease(SourcePartition Source, long Epoch, long Nex
 /// <param name="Interactions">Interactions stored.</param>
 /// <param name="Users">Users with a saved state; states are written behind, so the newest users are not counted yet.</param>
 /// <param name="Items">Items with a number.</param>
-/// <param name="Segments">Segments stored.</param>
+/// <param name="Segments">Rows that hold the segments; small ones that are joined share one.</param>
 /// <param name="Position">Position of the newest segment, 0 when empty.</param>
 /// <param name="Bytes">Size on disk.</param>
 public sealed record JournalStatistics(long Interactions, long Users, int Items, long Segments, long Position, long Bytes);
@@ -46,7 +46,7 @@ public sealed record JournalStatistics(long Interactions, long Users, int Items,
 /// <summary>Proof that a user is gone.</summary>
 /// <param name="UserFingerprint">SHA-256 of the user id, hexadecimal: the id itself is what must not be kept.</param>
 /// <param name="Interactions">Interactions removed.</param>
-/// <param name="Segments">Segments rewritten.</param>
+/// <param name="Segments">Rows rewritten that hold segments.</param>
 /// <param name="At">When.</param>
 public sealed record ForgetReceipt(string UserFingerprint, long Interactions, int Segments, DateTimeOffset At);
 

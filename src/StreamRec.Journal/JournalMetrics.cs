@@ -12,6 +12,7 @@ internal sealed class JournalMetrics : IDisposable
     private readonly Counter<long> _failures;
     private readonly Counter<long> _interactions;
     private readonly Counter<long> _bytes;
+    private readonly Counter<long> _joined;
     private readonly Histogram<double> _duration;
     private readonly Histogram<int> _group;
 
@@ -22,6 +23,7 @@ internal sealed class JournalMetrics : IDisposable
             "streamrec.journal.failures", "{commit}", "Transactions that failed; the first one stops the journal.");
         _interactions = _meter.CreateCounter<long>("streamrec.journal.interactions", "{interaction}", "Interactions made durable.");
         _bytes = _meter.CreateCounter<long>("streamrec.journal.bytes", "By", "Packed segments and states made durable.");
+        _joined = _meter.CreateCounter<long>("streamrec.journal.joined", "{segment}", "Small segments that share a row now.");
         _duration = _meter.CreateHistogram<double>(
             "streamrec.journal.commit.duration", "s", "From the first statement to the end of the sync.");
         _group = _meter.CreateHistogram<int>(
@@ -37,6 +39,8 @@ internal sealed class JournalMetrics : IDisposable
         _duration.Record(duration.TotalSeconds);
         _group.Record(commands);
     }
+
+    public void Joined(int segments) => _joined.Add(segments);
 
     public void Failed() => _failures.Add(1);
 

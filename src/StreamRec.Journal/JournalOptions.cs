@@ -40,6 +40,12 @@ public sealed record JournalOptions
     /// </summary>
     public int CommitQueue { get; init; } = 1024;
 
+    /// <summary>
+    /// How many small segments (below 1 KiB: what a few interactions at a time leave) gather before neighbours among them are joined into one
+    /// row, 0 to 65,536; 0: never. More make longer rows, and the commits that join take longer.
+    /// </summary>
+    public int JoinSegments { get; init; } = 4096;
+
     /// <summary>What an acknowledgement promises.</summary>
     public JournalSynchronous Synchronous { get; init; } = JournalSynchronous.Full;
 }

@@ -8,6 +8,7 @@ namespace StreamRec.Journal;
 public sealed class JournalOptionsValidator : IValidateOptions<JournalOptions>
 {
     private const int MaxCommitQueue = 65_536;
+    private const int MaxJoinSegments = 65_536;
 
     public ValidateOptionsResult Validate(string? name, JournalOptions options)
     {
@@ -46,6 +47,11 @@ public sealed class JournalOptionsValidator : IValidateOptions<JournalOptions>
         if (options.CommitQueue is < 1 or > MaxCommitQueue)
         {
             failures.Add($"Journal:CommitQueue is {options.CommitQueue}; it must be in [1, {MaxCommitQueue}].");
+        }
+
+        if (options.JoinSegments is < 0 or > MaxJoinSegments)
+        {
+            failures.Add($"Journal:JoinSegments is {options.JoinSegments}; it must be in [0, {MaxJoinSegments}].");
         }
 
         if (!Enum.IsDefined(options.Synchronous))

@@ -1,7 +1,7 @@
 using System.Globalization;
 using StreamRec.Benchmarks;
 
-// ./build.sh bench [ingest|path|train|transitions] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
+// ./build.sh bench [ingest|path|train|transitions|join] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
 if (args is ["crash", ..])
 {
@@ -23,6 +23,9 @@ switch (args.FirstOrDefault("all"))
     case "transitions":
         await TransitionsBenchmark.RunAsync(rounds);
         break;
+    case "join":
+        await JoinBenchmark.RunAsync(rounds);
+        break;
     // A child process of the one above.
     case "train-ours":
         TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
@@ -34,7 +37,7 @@ switch (args.FirstOrDefault("all"))
         await TransitionsBenchmark.RunAsync(rounds);
         break;
     default:
-        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train|transitions] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string]");
+        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train|transitions|join] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string]");
         return 2;
 }
 

@@ -11,6 +11,9 @@ public abstract partial class JournalContract : IAsyncLifetime
 
     protected IJournal Journal => _journal!;
 
+    /// <summary><see cref="JournalOptions.JoinSegments"/> of the next opening.</summary>
+    protected int JoinSegments { get; set; } = new JournalOptions().JoinSegments;
+
     /// <summary>Opens the test's one store, which survives until the test ends. The journal opened before is disposed by then.</summary>
     protected abstract Task<IJournal> OpenAsync(int maxItems);
 

@@ -18,6 +18,7 @@ public sealed class JournalOptionsTests
         Refused(new JournalOptions { MaxItems = 0 }, "Journal:MaxItems is 0; it must be in [1, 536870912].");
         Refused(new JournalOptions { MaxItems = int.MaxValue }, "Journal:MaxItems is 2147483647");
         Refused(new JournalOptions { CommitQueue = 0 }, "Journal:CommitQueue is 0; it must be in [1, 65536].");
+        Refused(new JournalOptions { JoinSegments = -1 }, "Journal:JoinSegments is -1; it must be in [0, 65536].");
         Refused(new JournalOptions { Synchronous = (JournalSynchronous)5 }, "Journal:Synchronous is 5");
 
         static void Refused(JournalOptions options, string expected) =>

@@ -11,7 +11,7 @@ public sealed class PostgresJournalTests(PostgresServer server) : JournalContrac
 {
     private readonly string _schema = server.Missing is null ? server.NewSchema() : "";
 
-    protected override Task<IJournal> OpenAsync(int maxItems) => OpenAsync(_schema, maxItems);
+    protected override Task<IJournal> OpenAsync(int maxItems) => OpenAsync(_schema, maxItems, JoinSegments);
 
     protected override async Task DamageSegmentAsync(long position)
     {
@@ -62,6 +62,46 @@ public sealed class PostgresJournalTests(PostgresServer server) : JournalContrac
         Assert.Equal((2, 1), (its.Epoch, its.NextOffset));
         await other.AppendAsync(its, Some.Clicks(1, "c"), Token);
         Assert.Equal([1, 2], (await ReadAllAsync()).Select(segment => segment.Position));
+    }
+
+    [Fact]
+    public async Task A_node_that_lost_its_partition_does_not_join_its_segments()
+    {
+        await using var former = await OpenAsync(_schema, 1000, joinSegments: 16);
+        var (lost, kept) = (await former.AcquireAsync(Some.Partition(), Token), await former.AcquireAsync(Some.Partition(1), Token));
+        for (var i = 0; i < 15; i++)
+        {
+            await former.AppendAsync(lost, Some.Clicks(i, "a"), Token);
+        }
+
+        await former.SaveUsersAsync(lost, [], foldedPosition: 15, completedOffset: 0, Token);
+        var newer = await Journal.AcquireAsync(Some.Partition(), Token);
+        await AppendKeptAsync(0, 32);
+        Assert.Equal(15 + 32, (await Journal.StatisticsAsync(Token)).Segments);
+
+        // What it still owns, it joins; those of the other are joined by their new owner.
+        await former.SaveUsersAsync(kept, [], foldedPosition: 47, completedOffset: 0, Token);
+        await AppendKeptAsync(32, 40);
+        Assert.InRange((await Journal.StatisticsAsync(Token)).Segments, 15 + 1, 15 + 1 + 40);
+        Assert.Equal(87, (await ReadAllAsync()).Count);
+        JoinSegments = 16;
+        await ReopenAsync();
+        for (var i = 15; i < 33; i++)
+        {
+            await Journal.AppendAsync(newer, Some.Clicks(i, "b"), Token);
+            await Journal.SaveUsersAsync(newer, [], foldedPosition: 72 + i, completedOffset: 0, Token);
+        }
+
+        Assert.InRange((await Journal.StatisticsAsync(Token)).Segments, 42, 60);
+        Assert.Equal(Enumerable.Range(1, 105).Select(i => (long)i), (await ReadAllAsync()).Select(s => s.Position));
+
+        async Task AppendKeptAsync(int from, int count)
+        {
+            for (var i = from; i < from + count; i++)
+            {
+                await former.AppendAsync(kept, Some.Clicks(i, "a"), Token);
+            }
+        }
     }
 
     [Fact]
@@ -164,6 +204,6 @@ public sealed class PostgresJournalTests(PostgresServer server) : JournalContrac
         await opened.AcquireAsync(Some.Partition(), Token);
     }
 
-    private static Task<IJournal> OpenAsync(string schema, int maxItems) => SegmentJournal.OpenAsync(
-        new JournalOptions { ConnectionString = schema, MaxItems = maxItems }, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance, Token);
+    private static Task<IJournal> OpenAsync(string schema, int maxItems, int joinSegments = 4096) => SegmentJournal.OpenAsync(
+        new JournalOptions { ConnectionString = schema, MaxItems = maxItems, JoinSegments = joinSegments }, JournalAccess.Shared, TimeProvider.System, NullLogger.Instance, Token);
 }

@@ -18,6 +18,56 @@ public sealed class SegmentCodecTests
     }
 
     [Fact]
+    public void Joined_segments_come_apart_as_they_were_also_without_a_user()
+    {
+        var random = new Random(3);
+        for (var i = 0; i < 500; i++)
+        {
+            var (segments, position) = (new List<StoredSegment>(), 1L);
+            for (var n = random.Next(2, 30); n > 0; n--)
+            {
+                segments.Add(new StoredSegment(
+                    position, Some.Partition(), Some.Random(random, segments.Count == 0 ? random.Next(1000) : segments[^1].Segment.NextOffset, 6, () => $"user-{random.Next(9)}")));
+                position += random.Next(1, 1000);
+            }
+
+            var (joined, members) = SegmentCodec.Join([.. segments.Select(s => (s.Position, s.Segment))]);
+            var row = new SegmentRow(segments[0].Position, segments[^1].Position, joined.FirstOffset, joined.NextOffset);
+            Check(joined, segments);
+            Check(SegmentCodec.Without(joined, "user-3"), [.. segments.Select(s => s with { Segment = SegmentCodec.Without(s.Segment, "user-3") })]);
+
+            void Check(Segment whole, List<StoredSegment> expected)
+            {
+                using var packed = SegmentCodec.Pack(whole, random.Next(5000), members);
+                var read = SegmentCodec.Unpack(packed.Written, row, Some.Partition());
+                Assert.Equal(expected.Select(s => s.Position), read.Select(s => s.Position));
+                expected.Zip(read).ToList().ForEach(pair => Some.AssertSameContent(pair.First.Segment, pair.Second.Segment));
+            }
+        }
+    }
+
+    [Fact]
+    public void Lying_bytes_of_joined_segments_are_corrupt_or_valid_and_nothing_else()
+    {
+        var random = new Random(6);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var (joined, members) = SegmentCodec.Join([(5, Some.Clicks(10, "a", "b")), (9, Some.Clicks(12, "c")), (12, new Segment(13, 20, 13, [], []))]);
+            using var written = SegmentCodec.Pack(joined, members: members);
+            var packed = written.Written.ToArray();
+            Hostile.Mutate(random, ref packed, seed: 0);
+            try
+            {
+                Assert.Equal(12, SegmentCodec.Unpack(packed, new SegmentRow(5, 12, 10, 20), Some.Partition())[^1].Position);
+            }
+            catch (JournalCorruptException e)
+            {
+                Assert.Contains("position 5", e.Message);
+            }
+        }
+    }
+
+    [Fact]
     public void The_widest_values_survive_packing()
     {
         var segment = new Segment(

@@ -66,6 +66,19 @@ internal static class Some
         Assert.Equal(expected.Entries, actual.Entries);
     }
 
+    /// <summary>The same to whoever reads it: the order of the dictionary, and users without entries in it, mean nothing.</summary>
+    public static void AssertSameContent(Segment expected, Segment actual)
+    {
+        Assert.Equal(
+            (expected.FirstOffset, expected.NextOffset, expected.CompletedOffset),
+            (actual.FirstOffset, actual.NextOffset, actual.CompletedOffset));
+        Assert.Equal(Named(expected), Named(actual));
+        Assert.Equal(actual.Users.Distinct(), actual.Users);
+
+        static IEnumerable<(string, SegmentEntry)> Named(Segment segment) =>
+            segment.Entries.Select(entry => (segment.Users[entry.User], entry with { User = 0 }));
+    }
+
     public static void AssertSame(BehaviorSequence? expected, BehaviorSequence? actual)
     {
         Assert.Equal(expected is null, actual is null);

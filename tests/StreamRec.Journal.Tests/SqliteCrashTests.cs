@@ -84,10 +84,54 @@ public sealed class SqliteCrashTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_crash_while_segments_are_joined_leaves_them_as_they_were_or_joined_and_always_readable_as_they_were()
+    {
+        var random = new Random(3);
+        await using var journal = await OpenAsync(Live, joinSegments: 30);
+        await journal.AddItemsAsync(Some.ItemIds, Token);
+        var lease = await journal.AcquireAsync(Some.Partition(), Token);
+        var appended = new List<Segment>();
+        for (var i = 0; i < 100; i++)
+        {
+            appended.Add(Some.Random(random, appended.Count == 0 ? 0 : appended[^1].NextOffset, maxEntries: 3));
+            var position = await journal.AppendAsync(lease, appended[^1], Token);
+            await journal.SaveUsersAsync(lease, [], position, 0, Token);
+        }
+
+        var rows = (await journal.StatisticsAsync(Token)).Segments;
+        Assert.InRange(rows, 1, 60);
+        var length = new FileInfo(Live + "-wal").Length;
+        var seen = new HashSet<long>();
+        for (var tear = 0; tear < 80; tear++)
+        {
+            var copy = Copy($"joined-{tear}.db");
+            await using (var log = new FileStream(copy + "-wal", FileMode.Open))
+            {
+                log.SetLength(length * (tear + 20) / 100 - random.Next(100));
+            }
+
+            AssertSound(copy);
+            await using var recovered = await OpenAsync(copy);
+            var (found, now) = (0, await recovered.StatisticsAsync(Token));
+            await foreach (var segment in recovered.ReadAsync(0, null, Token))
+            {
+                Assert.Equal(found + 1, segment.Position);
+                Some.AssertSameContent(appended[found++], segment.Segment);
+            }
+
+            Assert.Equal((found, appended.Take(found).Sum(s => s.Entries.Count)), (now.Position, now.Interactions));
+            seen.Add(found - now.Segments);
+        }
+
+        // Before the first time that they were joined, and behind each.
+        Assert.True(seen.Count >= 3, $"joined by {string.Join(", ", seen.Order())}");
+    }
+
     public void Dispose() => _folder.Delete(recursive: true);
 
-    private static async Task<IJournal> OpenAsync(string path) =>
-        await SegmentJournal.OpenAsync(new JournalOptions { Path = path }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
+    private static async Task<IJournal> OpenAsync(string path, int joinSegments = 0) => await SegmentJournal.OpenAsync(
+        new JournalOptions { Path = path, JoinSegments = joinSegments }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
 
     /// <summary>The files without the shared-memory index, which a crash of the machine takes with it and recovery builds anew.</summary>
     private string Copy(string name)

@@ -13,12 +13,12 @@ public sealed class SqliteJournalTests : JournalContract
 
     private string DatabasePath => Path.Combine(_folder.FullName, "journal.db");
 
-    protected override async Task<IJournal> OpenAsync(int maxItems) => await OpenAsync(DatabasePath, maxItems);
+    protected override async Task<IJournal> OpenAsync(int maxItems) => await OpenAsync(DatabasePath, maxItems, JoinSegments);
 
     protected override Task DamageSegmentAsync(long position)
     {
         using var connection = Connect(DatabasePath);
-        Execute(connection, $"UPDATE segments SET payload = substr(payload, 1, 20) || x'ff' || substr(payload, 22) WHERE position = {position}");
+        Execute(connection, $"UPDATE recent SET payload = substr(payload, 1, 20) || x'ff' || substr(payload, 22) WHERE position = {position}");
         return Task.CompletedTask;
     }
 
@@ -75,7 +75,7 @@ public sealed class SqliteJournalTests : JournalContract
         var refused = await Assert.ThrowsAsync<JournalSchemaException>(() => OpenAsync(DatabasePath, 1000));
 
         Assert.Contains("schema 9", refused.Message);
-        Assert.Contains("up to 1", refused.Message);
+        Assert.Contains("up to 2", refused.Message);
     }
 
     [Fact]
@@ -247,8 +247,8 @@ public sealed class SqliteJournalTests : JournalContract
         Assert.All(await Journal.LoadUsersAsync(forgotten, Token), Assert.Null);
     }
 
-    private static async Task<IJournal> OpenAsync(string path, int maxItems) => await SegmentJournal.OpenAsync(
-        new JournalOptions { Path = path, MaxItems = maxItems }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
+    private static async Task<IJournal> OpenAsync(string path, int maxItems, int joinSegments = 4096) => await SegmentJournal.OpenAsync(
+        new JournalOptions { Path = path, MaxItems = maxItems, JoinSegments = joinSegments }, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, Token);
 
     private static SqliteConnection Connect(string path)
     {

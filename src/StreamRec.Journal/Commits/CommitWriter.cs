@@ -116,7 +116,7 @@ internal sealed class CommitWriter : IAsyncDisposable
             {
                 CommitGroup();
                 AcknowledgeGroup();
-                _store.Maintain();
+                _metrics.Joined(_store.Maintain());
             }
 
             if (_store.HasMore)

@@ -65,7 +65,9 @@ internal abstract class JournalStore : IDisposable
 
     /// <summary>Removes a user; a segment that cannot be read undoes this removal and nothing else.</summary>
     /// <param name="userId">The user.</param>
-    /// <param name="found">Segments that name the user, among those up to <paramref name="searchedTo"/>.</param>
+    /// <param name="found">
+    /// Positions of rows that name the user, among those up to <paramref name="searchedTo"/>; they may have been joined since.
+    /// </param>
     /// <param name="searchedTo">Newer segments are searched here.</param>
     /// <param name="clean">As in <see cref="IJournal.ForgetAsync"/>.</param>
     /// <param name="at">For the receipt.</param>
@@ -81,8 +83,9 @@ internal abstract class JournalStore : IDisposable
     /// <summary>After a commit: makes sure that nothing overwritten is left beside the tables; false when something prevents that.</summary>
     public abstract bool Erase();
 
-    /// <summary>After a commit: what has to be done now and then.</summary>
-    public abstract void Maintain();
+    /// <summary>After a commit: what has to be done now and then, each time about as long as a commit takes.</summary>
+    /// <returns>How many segments were joined with others.</returns>
+    public abstract int Maintain();
 
     /// <summary>Something failed for good: changes nothing from here on, also not when it is closed.</summary>
     public abstract void Abandon();

@@ -10,12 +10,16 @@ namespace StreamRec.Journal.Packing;
 internal static partial class SegmentCodec
 {
     /// <exception cref="JournalCorruptException">The bytes are not a segment.</exception>
-    public static Segment Unpack(ReadOnlySpan<byte> packed, long position)
+    public static Segment Unpack(ReadOnlySpan<byte> packed, long position) => Unpack(packed, position, out _);
+
+    /// <summary>A segment and those that it was joined from, if it was.</summary>
+    /// <exception cref="JournalCorruptException">The bytes are not a segment.</exception>
+    public static Segment Unpack(ReadOnlySpan<byte> packed, long position, out Member[] members)
     {
         try
         {
             var reader = PackedReader.Checked(packed, seed: 0);
-            return Unpack(ref reader);
+            return Unpack(ref reader, position, out members);
         }
         catch (MalformedException e)
         {
@@ -23,16 +27,21 @@ internal static partial class SegmentCodec
         }
     }
 
-    /// <summary>A segment whose offsets must be those that its row names.</summary>
+    /// <summary>What a row holds, joined segments each for itself; position and offsets must be those that the row names.</summary>
     /// <exception cref="JournalCorruptException">The bytes are not a segment, or another one.</exception>
-    public static Segment Unpack(ReadOnlySpan<byte> packed, long position, long firstOffset, long nextOffset)
+    public static IReadOnlyList<StoredSegment> Unpack(ReadOnlySpan<byte> packed, SegmentRow row, SourcePartition source)
     {
-        var segment = Unpack(packed, position);
-        return segment.FirstOffset == firstOffset && segment.NextOffset == nextOffset
-            ? segment
-            : throw new JournalCorruptException(
-                $"The segment at journal position {position} holds offsets {segment.FirstOffset} to {segment.NextOffset}, "
-                + $"but its row says {firstOffset} to {nextOffset}. Restore the journal from a backup.");
+        var segment = Unpack(packed, row.Position, out var members);
+        var lastPosition = members.Length == 0 ? row.Position : members[^1].Position;
+        if (segment.FirstOffset != row.FirstOffset || segment.NextOffset != row.NextOffset || lastPosition != row.LastPosition)
+        {
+            throw new JournalCorruptException(
+                $"The segment at journal position {row.Position} holds positions up to {lastPosition} and offsets {segment.FirstOffset} to "
+                + $"{segment.NextOffset}, but its row says {row.LastPosition} and {row.FirstOffset} to {row.NextOffset}. "
+                + "Restore the journal from a backup.");
+        }
+
+        return members.Length == 0 ? [new StoredSegment(row.Position, source, segment)] : Split(segment, members, source);
     }
 
     /// <summary>Whether the user is in the segment's dictionary; the columns are not read.</summary>
@@ -99,7 +108,7 @@ internal static partial class SegmentCodec
         return (has, users, entries, first, next, completed);
     }
 
-    private static Segment Unpack(ref PackedReader reader)
+    private static Segment Unpack(ref PackedReader reader, long position, out Member[] members)
     {
         var (has, userCount, entryCount, first, next, completed) = ReadHeader(ref reader);
         var users = new string[userCount];
@@ -114,6 +123,7 @@ internal static partial class SegmentCodec
         UnpackOffsets(ref reader, first, next, entries);
         UnpackTimestamps(ref reader, entries);
         UnpackValuesAndEventIds(ref reader, has, entries);
+        members = has.HasFlag(Has.Members) ? UnpackMembers(ref reader, position, first, next) : [];
         reader.EndWithZeros();
         return new Segment(first, next, completed, users, entries);
     }

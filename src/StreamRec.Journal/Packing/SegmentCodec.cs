@@ -12,8 +12,8 @@ namespace StreamRec.Journal.Packing;
 /// the users as length-prefixed UTF-8, first so that a search for one user reads nothing else;
 /// then the columns user (0 = the next user not met yet, else index + 1), item (varints), type (4 bits each),
 /// offset (runs without a gap: distance to the run, its length minus one), timestamp (zigzag of the difference),
-/// value (bitmap, then the doubles that exist), event id (bitmap, then the texts that exist), zeros in a segment that
-/// was rewritten to its old length, and CRC-32C of everything before.
+/// value (bitmap, then the doubles that exist), event id (bitmap, then the texts that exist), of joined segments each
+/// one's share (<see cref="Member"/>), zeros in a segment that was rewritten to its old length, and CRC-32C of everything before.
 /// </remarks>
 internal static partial class SegmentCodec
 {
@@ -30,17 +30,19 @@ internal static partial class SegmentCodec
         Nothing = 0,
         Values = 1,
         EventIds = 2,
-        All = Values | EventIds,
+        Members = 4,
+        All = Values | EventIds | Members,
     }
 
     /// <summary>The packed segment in a pooled buffer that the caller disposes.</summary>
     /// <exception cref="ArgumentException">The segment breaks a rule of <see cref="Segment"/>; what it says names the entry.</exception>
     /// <param name="segment">The segment.</param>
     /// <param name="length">Zeros fill it up to this length when it is shorter.</param>
-    public static PackedWriter Pack(Segment segment, int length = 0)
+    /// <param name="members">The segments that this one was joined from; none for one that stands for itself.</param>
+    public static PackedWriter Pack(Segment segment, int length = 0, IReadOnlyCollection<Member>? members = null)
     {
-        var has = Inspect(segment);
-        var writer = new PackedWriter(Math.Max(length, Capacity(segment)));
+        var has = Inspect(segment) | (members is { Count: > 0 } ? Has.Members : Has.Nothing);
+        var writer = new PackedWriter(Math.Max(length, Capacity(segment, members?.Count ?? 0)));
         try
         {
             writer.Byte(Format);
@@ -56,6 +58,11 @@ internal static partial class SegmentCodec
             }
 
             PackColumns(segment, has, writer);
+            if (has.HasFlag(Has.Members))
+            {
+                PackMembers(segment, members!, writer);
+            }
+
             writer.Block(Math.Max(0, length - sizeof(uint) - writer.Length));
             writer.Checksum(0, seed: 0);
             return writer;
@@ -103,9 +110,10 @@ internal static partial class SegmentCodec
     }
 
     // The worst case of every field, so that the writer never grows; UTF-16 becomes at most three bytes a unit.
-    private static int Capacity(Segment segment)
+    private static int Capacity(Segment segment, int members)
     {
-        var capacity = 128L + (long)segment.Entries.Count * (5 * PackedWriter.MaxVarint + sizeof(double) + 1);
+        var capacity = 128L + (3L * members + 1) * PackedWriter.MaxVarint
+            + (long)segment.Entries.Count * (5 * PackedWriter.MaxVarint + sizeof(double) + 1);
         foreach (var user in segment.Users)
         {
             capacity += PackedWriter.MaxVarint + 3L * user.Length;

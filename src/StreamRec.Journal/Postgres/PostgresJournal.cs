@@ -66,7 +66,7 @@ internal sealed class PostgresJournal : SegmentJournal
                 },
                 cancellationToken);
             logger.Opened(database.Name, $"PostgreSQL {version}", catalogue.Count, position);
-            return new PostgresJournal(options, database, new PostgresStore(database, writer, position), catalogue, time, logger);
+            return new PostgresJournal(options, database, new PostgresStore(database, writer, options.JoinSegments, position), catalogue, time, logger);
         }
         catch (NpgsqlException e)
         {
@@ -229,15 +229,13 @@ internal sealed class PostgresJournal : SegmentJournal
         {
             Writer.ThrowIfUnusable();
             var from = afterPosition;
-            var chunk = await _database.RunAsync(
+            (var chunk, afterPosition) = await _database.RunAsync(
                 (connection, cancellation) => PostgresReader.ReadSegmentsAsync(connection, from, upTo, source, cancellation), cancellationToken);
             await KnowItemsAsync(chunk.SelectMany(segment => segment.Segment.Entries).Max(entry => (int?)entry.Item) ?? -1, cancellationToken);
             foreach (var segment in chunk)
             {
                 yield return segment;
             }
-
-            afterPosition = chunk.Count == 0 ? upTo : chunk[^1].Position;
         }
     }
 

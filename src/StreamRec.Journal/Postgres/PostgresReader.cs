@@ -8,9 +8,10 @@ namespace StreamRec.Journal.Postgres;
 internal static class PostgresReader
 {
     public const int UsersPerRead = 4096;
-    private const int SegmentsPerChunk = 64;
-    private const int BytesPerChunk = 1024 * 1024;
+    private const int SearchedAtOnce = 64;
     private const string OfSource = " AND s.partition = (SELECT id FROM partitions WHERE topic = $4 AND log = $5 AND partition = $6)";
+    private const string RowColumns =
+        "s.position, coalesce(s.last_position, s.position) AS last_position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload";
 
     public static Task<long> PositionAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         Sql.ScalarAsync<long>(connection, "SELECT position FROM journal", cancellationToken);
@@ -32,30 +33,34 @@ internal static class PostgresReader
         return found;
     }
 
-    /// <summary>The next few segments above a position; none when there are no more.</summary>
-    public static async Task<List<StoredSegment>> ReadSegmentsAsync(
+    /// <summary>The next few segments above a position, and the position behind which the next ones begin.</summary>
+    public static async Task<(IReadOnlyList<StoredSegment> Segments, long ReadTo)> ReadSegmentsAsync(
         NpgsqlConnection connection, long afterPosition, long upToPosition, SourcePartition? source, CancellationToken cancellationToken)
     {
+        // Rows that reach over the position, and those that begin above it: one statement, so that none is joined in between.
+        var ofSource = source is null ? "" : OfSource;
         await using var command = Sql.Command(
             connection,
             $"""
-            SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
-            FROM segments s JOIN partitions p ON p.id = s.partition
-            WHERE s.position > $1 AND s.position <= $2{(source is null ? "" : OfSource)} ORDER BY s.position LIMIT $3
+            SELECT {RowColumns} FROM segments s JOIN partitions p ON p.id = s.partition
+            WHERE s.position > $1 - {SegmentJoin.MaxSpan} AND s.position <= $1 AND s.last_position > $1{ofSource}
+            UNION ALL
+            (SELECT {RowColumns} FROM segments s JOIN partitions p ON p.id = s.partition
+            WHERE s.position > $1 AND s.position <= $2{ofSource} ORDER BY s.position LIMIT $3)
+            ORDER BY position
             """,
             source is { } partition
-                ? [afterPosition, upToPosition, SegmentsPerChunk, partition.Topic, partition.Log, partition.Partition]
-                : [afterPosition, upToPosition, SegmentsPerChunk]);
+                ? [afterPosition, upToPosition, SegmentChunk.MaxRows, partition.Topic, partition.Log, partition.Partition]
+                : [afterPosition, upToPosition, SegmentChunk.MaxRows]);
 
-        var chunk = new List<StoredSegment>();
+        var chunk = new SegmentChunk(afterPosition, upToPosition);
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
-        for (var bytes = 0; bytes < BytesPerChunk && await rows.ReadAsync(cancellationToken);)
+        while (!chunk.IsFull && await rows.ReadAsync(cancellationToken))
         {
-            chunk.Add(ReadSegment(rows, out var length));
-            bytes += length;
+            chunk.Add(RowOf(rows), SourceOf(rows), Sql.Bytes(rows, 7));
         }
 
-        return chunk;
+        return chunk.Take();
     }
 
     /// <summary>A user's saved state, and the segments naming the user that saved states do not contain yet, as of one moment.</summary>
@@ -69,8 +74,8 @@ internal static class PostgresReader
         // Partition by partition, which OFFSET 0 makes sure of: the planner takes a third of all segments for unfolded, where a few seconds' worth
         // is, and would read the whole table.
         batch.BatchCommands.Add(Sql.InBatch(
-            """
-            SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
+            $"""
+            SELECT {RowColumns}
             FROM partitions p CROSS JOIN LATERAL (
                 SELECT * FROM segments
                 WHERE partition = p.id AND position > p.folded_position AND position($1 IN payload) > 0 OFFSET 0) s
@@ -84,7 +89,7 @@ internal static class PostgresReader
         var unfolded = new List<StoredSegment>();
         while (await rows.ReadAsync(cancellationToken))
         {
-            unfolded.Add(ReadSegment(rows, out _));
+            unfolded.AddRange(SegmentCodec.Unpack(Sql.Bytes(rows, 7), RowOf(rows), SourceOf(rows)));
         }
 
         return (saved, unfolded);
@@ -98,14 +103,19 @@ internal static class PostgresReader
         return (long?)await command.ExecuteScalarAsync(cancellationToken) ?? 0;
     }
 
-    /// <summary>Positions of the next few segments that name a user, and how far that was; up to <paramref name="upToPosition"/>.</summary>
+    /// <summary>Positions of the next few rows that name a user, and how far that was; up to <paramref name="upToPosition"/>.</summary>
     public static async Task<(List<long> Found, long SearchedTo)> SegmentsOfAsync(
         NpgsqlConnection connection, byte[] userId, long afterPosition, long upToPosition, CancellationToken cancellationToken)
     {
         await using var command = Sql.Command(
             connection,
-            "SELECT position, payload FROM segments WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3",
-            afterPosition, upToPosition, SegmentsPerChunk);
+            // Also rows that reach over the position: what was small and above it may have been joined since.
+            $"""
+            SELECT position, payload FROM segments WHERE position > $1 - {SegmentJoin.MaxSpan} AND position <= $1 AND last_position > $1
+            UNION ALL (SELECT position, payload FROM segments WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3)
+            ORDER BY position
+            """,
+            afterPosition, upToPosition, SearchedAtOnce);
         var found = new List<long>();
         var searchedTo = upToPosition;
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
@@ -117,7 +127,8 @@ internal static class PostgresReader
                 found.Add(position);
             }
 
-            searchedTo = ++n == SegmentsPerChunk ? position : upToPosition;
+            n += position > afterPosition ? 1 : 0;
+            searchedTo = n == SearchedAtOnce ? position : upToPosition;
         }
 
         return (found, searchedTo);
@@ -170,12 +181,7 @@ internal static class PostgresReader
         return new JournalStatistics(row.GetInt64(0), row.GetInt64(1), items, row.GetInt64(2), row.GetInt64(3), row.GetInt64(4));
     }
 
-    private static StoredSegment ReadSegment(NpgsqlDataReader row, out int payloadBytes)
-    {
-        var position = row.GetInt64(0);
-        var payload = Sql.Bytes(row, 6);
-        payloadBytes = payload.Length;
-        var segment = SegmentCodec.Unpack(payload, position, row.GetInt64(4), row.GetInt64(5));
-        return new StoredSegment(position, new SourcePartition(row.GetString(1), row.GetString(2), row.GetInt32(3)), segment);
-    }
+    private static SegmentRow RowOf(NpgsqlDataReader row) => new(row.GetInt64(0), row.GetInt64(1), row.GetInt64(5), row.GetInt64(6));
+
+    private static SourcePartition SourceOf(NpgsqlDataReader row) => new(row.GetString(2), row.GetString(3), row.GetInt32(4));
 }

@@ -42,6 +42,14 @@ internal static class PostgresSchema
             id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL, action text NOT NULL, detail text NOT NULL);
         INSERT INTO journal VALUES (0, 0, 0, 0, 0);
         """,
+
+        // last_position: of a row that several segments share, where the last of them stands. joinable: not asked yet whether it has small
+        // neighbours to share a row with; that of rows which are there already is found out when their partition is written to again.
+        """
+        ALTER TABLE segments ADD COLUMN last_position bigint, ADD COLUMN joinable boolean NOT NULL DEFAULT true;
+        CREATE INDEX segments_joined ON segments (position, last_position) WHERE last_position IS NOT NULL;
+        CREATE INDEX segments_joinable ON segments (partition, position) WHERE joinable;
+        """,
     ];
 
     /// <summary>Brings the schema to the newest version; the version found and the version now.</summary>

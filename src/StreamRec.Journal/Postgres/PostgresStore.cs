@@ -15,7 +15,7 @@ namespace StreamRec.Journal.Postgres;
 /// come to its end before the next one begins. Each adds one to the writer's own count in <c>writers</c>, which tells the next one what
 /// became of it; numbers of transactions would not do, because a database that crashed gives them out again.
 /// </remarks>
-internal sealed class PostgresStore : JournalStore
+internal sealed partial class PostgresStore : JournalStore
 {
     private const long PieceBytes = 16 << 20;
     private const int SegmentsAtOnce = 64;
@@ -34,9 +34,11 @@ internal sealed class PostgresStore : JournalStore
 
     /// <param name="database">The database.</param>
     /// <param name="connection">The writer's first connection; the store's from now on.</param>
+    /// <param name="joinSegments"><see cref="JournalOptions.JoinSegments"/></param>
     /// <param name="position">As the journal says.</param>
-    public PostgresStore(PostgresDatabase database, NpgsqlConnection connection, long position)
+    public PostgresStore(PostgresDatabase database, NpgsqlConnection connection, int joinSegments, long position)
     {
+        _joinSegments = _nextJoin = joinSegments;
         _database = database;
         _connection = connection;
         Position = position;
@@ -126,6 +128,7 @@ internal sealed class PostgresStore : JournalStore
     public override void Commit()
     {
         _unknown = true;
+        NoteSmall();
         Write(commit: true);
         (_unknown, _commits) = (false, _commits + 1);
     }
@@ -138,9 +141,8 @@ internal sealed class PostgresStore : JournalStore
     public override bool Erase() => true;
 
     /// <inheritdoc/>
-    public override void Maintain()
-    {
-    }
+    /// <remarks>Joins small segments.</remarks>
+    public override int Maintain() => JoinSegments();
 
     /// <inheritdoc/>
     public override void Abandon()
@@ -235,12 +237,13 @@ internal sealed class PostgresStore : JournalStore
         if (_segments.Count > 0)
         {
             batch.BatchCommands.Add(Sql.InBatch(
-                "INSERT INTO segments (position, partition, first_offset, next_offset, payload) SELECT * FROM unnest($1, $2, $3, $4, $5)",
+                "INSERT INTO segments (position, partition, first_offset, next_offset, payload, joinable) SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
                 _segments.ConvertAll(s => s.Position),
                 _segments.ConvertAll(s => (int)s.Partition.Id),
                 _segments.ConvertAll(s => s.FirstOffset),
                 _segments.ConvertAll(s => s.NextOffset),
-                _segments.ConvertAll(s => s.Payload)));
+                _segments.ConvertAll(s => s.Payload),
+                _segments.ConvertAll(s => IsSmall(s.Payload))));
         }
 
         foreach (var some in InPieces(_users))
@@ -348,9 +351,11 @@ internal sealed class PostgresStore : JournalStore
         var touched = 0;
         foreach (var position in found)
         {
-            touched += Rewrite(userId, utf8, Segments("position = $1", position), partitions);
+            // Joined since it was found, it stands in a row that reaches over its position.
+            touched += Rewrite(userId, utf8, Segments($"position = $1 OR {Across("last_position >= $1")}", position), partitions);
         }
 
+        touched += Rewrite(userId, utf8, Segments(Across("last_position > $1"), searchedTo), partitions);
         for (var (after, some) = (searchedTo, new List<(long Position, int, byte[])>()); ; after = some[^1].Position)
         {
             some = Segments($"position > $1 ORDER BY position LIMIT {SegmentsAtOnce}", after);
@@ -371,9 +376,9 @@ internal sealed class PostgresStore : JournalStore
         using var batch = new NpgsqlBatch(_connection);
         foreach (var (position, partition, payload) in segments.Where(s => SegmentCodec.Mentions(s.Payload, utf8, s.Position)))
         {
-            var segment = SegmentCodec.Unpack(payload, position);
+            var segment = SegmentCodec.Unpack(payload, position, out var members);
             var without = SegmentCodec.Without(segment, userId);
-            using var packed = SegmentCodec.Pack(without);
+            using var packed = SegmentCodec.Pack(without, members: members);
             batch.BatchCommands.Add(Sql.InBatch("UPDATE segments SET payload = $1 WHERE position = $2", packed.Written.ToArray(), position));
             _interactions -= segment.Entries.Count - without.Entries.Count;
             partitions.Add(partition);
@@ -386,6 +391,9 @@ internal sealed class PostgresStore : JournalStore
 
         return batch.BatchCommands.Count;
     }
+
+    // Rows that begin at or below a position and reach it.
+    private static string Across(string reaches) => $"position > $1 - {SegmentJoin.MaxSpan} AND position <= $1 AND {reaches}";
 
     private List<(long Position, int Partition, byte[] Payload)> Segments(string where, object parameter)
     {

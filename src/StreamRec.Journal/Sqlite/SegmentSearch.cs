@@ -5,8 +5,8 @@ namespace StreamRec.Journal.Sqlite;
 /// <summary>Which segments name a user: only their dictionaries are read.</summary>
 internal static class SegmentSearch
 {
-    /// <summary>Positions above <paramref name="afterPosition"/>, ascending.</summary>
-    /// <param name="segments">Selects position and payload above the position ?1, ascending.</param>
+    /// <summary>Positions of rows that reach beyond <paramref name="afterPosition"/>.</summary>
+    /// <param name="segments">Selects position and payload of rows that reach beyond the position ?1.</param>
     /// <param name="userId">The user, UTF-8.</param>
     /// <param name="afterPosition">Where to begin.</param>
     /// <param name="cancellationToken">Checked at each segment.</param>

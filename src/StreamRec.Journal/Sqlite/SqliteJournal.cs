@@ -51,7 +51,7 @@ internal sealed class SqliteJournal : SegmentJournal
             }
 
             var catalogue = new Catalogue();
-            var store = new SqliteStore(database, path, catalogue, logger);
+            var store = new SqliteStore(database, path, options.JoinSegments, catalogue, logger);
             logger.Opened(path, $"SQLite {SqliteDatabase.LibraryVersion}", catalogue.Count, store.Position);
             return new SqliteJournal(options, path, journalLock, new ResidueSearch(path), store, catalogue, timeProvider, logger);
         }
@@ -191,18 +191,16 @@ internal sealed class SqliteJournal : SegmentJournal
     private async IAsyncEnumerable<StoredSegment> ReadAsync(
         long afterPosition, long upToPosition, SourcePartition? source, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // A chunk at a time: between chunks no snapshot is held, however slowly the caller reads.
+        // A chunk at a time: between chunks no snapshot is held, however slowly the caller reads, and segments may be joined.
         while (afterPosition < upToPosition)
         {
             Writer.ThrowIfUnusable();
             var from = afterPosition;
-            var chunk = await _readers.ReadAsync(reader => reader.ReadSegments(from, upToPosition, source), cancellationToken);
+            (var chunk, afterPosition) = await _readers.ReadAsync(reader => reader.ReadSegments(from, upToPosition, source), cancellationToken);
             foreach (var segment in chunk)
             {
                 yield return segment;
             }
-
-            afterPosition = chunk.Count == 0 ? upToPosition : chunk[^1].Position;
         }
     }
 

@@ -10,18 +10,16 @@ namespace StreamRec.Journal.Sqlite;
 internal sealed class SqliteReader : IDisposable
 {
     private const int UsersPerSnapshot = 1024;
-    private const int SegmentsPerChunk = 64;
-    private const int BytesPerChunk = 1024 * 1024;
-    private const string SegmentColumns =
-        """
-        SELECT s.position, p.topic, p.log, p.partition, s.first_offset, s.next_offset, s.payload
-        FROM segments s JOIN partitions p ON p.id = s.partition
-        """;
+    private const string RowColumns = "SELECT position, position AS last_position, partition, first_offset, next_offset, payload FROM";
+    private const string JoinedColumns = "SELECT position, last_position, partition, first_offset, next_offset, payload FROM joined";
 
+    private readonly Dictionary<long, SourcePartition> _sources = [];
     private readonly SqliteDatabase _database;
     private readonly SqliteStatement _user;
-    private readonly SqliteStatement _segments;
-    private readonly SqliteStatement _segmentsOfPartition;
+    private readonly SqliteStatement _source;
+    private readonly SqliteStatement _sourceId;
+    private readonly (SqliteStatement Across, SqliteStatement Above) _segments;
+    private readonly (SqliteStatement Across, SqliteStatement Above) _segmentsOfPartition;
     private readonly SqliteStatement _dictionaries;
     private readonly SqliteStatement _unfolded;
     private readonly SqliteStatement _unfoldedSegments;
@@ -33,20 +31,32 @@ internal sealed class SqliteReader : IDisposable
     {
         _database = SqliteDatabase.OpenReader(path);
         _user = _database.Prepare("SELECT state FROM users WHERE user_id = ?1");
-        _segments = _database.Prepare(SegmentColumns + " WHERE s.position > ?1 AND s.position <= ?2 ORDER BY s.position");
-        _segmentsOfPartition = _database.Prepare(
-            SegmentColumns
-            + """
-               WHERE s.partition = (SELECT id FROM partitions WHERE topic = ?3 AND log = ?4 AND partition = ?5)
-                 AND s.position > ?1 AND s.position <= ?2 ORDER BY s.position
-              """);
-        _dictionaries = _database.Prepare("SELECT position, payload FROM segments WHERE position > ?1 AND position <= ?2 ORDER BY position");
+        _source = _database.Prepare("SELECT topic, log, partition FROM partitions WHERE id = ?1");
+        _sourceId = _database.Prepare("SELECT id FROM partitions WHERE topic = ?1 AND log = ?2 AND partition = ?3");
+        _segments = PrepareSegments("");
+        _segmentsOfPartition = PrepareSegments(" AND partition = ?3");
+        _dictionaries = _database.Prepare(
+            """
+            SELECT position, payload FROM segments WHERE position > ?1 AND position <= ?2
+            UNION ALL SELECT position, payload FROM recent WHERE position > ?1 AND position <= ?2
+            UNION ALL SELECT position, payload FROM joined WHERE position > ?1 AND position <= ?2
+            """);
+
+        // None of joined: what was joined is folded.
         _unfolded = _database.Prepare(
             """
             SELECT p.topic, p.log, p.partition FROM partitions p
             WHERE EXISTS (SELECT 1 FROM segments s WHERE s.partition = p.id AND s.position > p.folded_position)
+                OR EXISTS (SELECT 1 FROM recent s WHERE s.partition = p.id AND s.position > p.folded_position)
             """);
-        _unfoldedSegments = _database.Prepare(SegmentColumns + " WHERE s.position > p.folded_position ORDER BY s.position");
+        _unfoldedSegments = _database.Prepare(
+            """
+            SELECT s.position, s.position, s.partition, s.first_offset, s.next_offset, s.payload
+            FROM partitions p CROSS JOIN segments s ON s.partition = p.id AND s.position > p.folded_position
+            UNION ALL SELECT s.position, s.position, s.partition, s.first_offset, s.next_offset, s.payload
+            FROM partitions p CROSS JOIN recent s ON s.partition = p.id AND s.position > p.folded_position
+            ORDER BY 1
+            """);
         _epoch = _database.Prepare("SELECT epoch FROM partitions WHERE topic = ?1 AND log = ?2 AND partition = ?3");
         _audit = _database.Prepare("SELECT at, action, detail FROM audit WHERE ?1 = '' OR action = ?1 ORDER BY id DESC LIMIT ?2");
         _total = _database.Prepare("SELECT value FROM meta WHERE key = ?1");
@@ -66,31 +76,24 @@ internal sealed class SqliteReader : IDisposable
         return sequences;
     }
 
-    /// <summary>The next few segments above a position; none when there are no more.</summary>
-    public List<StoredSegment> ReadSegments(long afterPosition, long upToPosition, SourcePartition? source)
+    /// <summary>The next few segments above a position, and the position behind which the next ones begin.</summary>
+    public (IReadOnlyList<StoredSegment> Segments, long ReadTo) ReadSegments(long afterPosition, long upToPosition, SourcePartition? source)
     {
-        var statement = source is null ? _segments : _segmentsOfPartition;
-        statement.Bind(1, afterPosition).Bind(2, upToPosition);
-        if (source is { } partition)
+        var chunk = new SegmentChunk(afterPosition, upToPosition);
+        InSnapshot(() =>
         {
-            statement.BindText(3, partition.Topic).BindText(4, partition.Log).Bind(5, partition.Partition);
-        }
-
-        var chunk = new List<StoredSegment>();
-        try
-        {
-            for (var bytes = 0; chunk.Count < SegmentsPerChunk && bytes < BytesPerChunk && statement.Step();)
+            if (source is { } partition)
             {
-                bytes += statement.Bytes(6).Length;
-                chunk.Add(ReadSegment(statement));
+                var id = IdOf(partition);
+                _segmentsOfPartition.Across.Bind(3, id);
+                _segmentsOfPartition.Above.Bind(3, id);
             }
 
-            return chunk;
-        }
-        finally
-        {
-            statement.Reset();
-        }
+            var (across, above) = source is null ? _segments : _segmentsOfPartition;
+            ReadInto(chunk, across.Bind(1, afterPosition));
+            ReadInto(chunk, above.Bind(1, afterPosition).Bind(2, upToPosition));
+        });
+        return chunk.Take();
     }
 
     public List<long> SegmentsOf(string userId, long upToPosition, CancellationToken cancellationToken)
@@ -151,9 +154,9 @@ internal sealed class SqliteReader : IDisposable
                 while (_unfoldedSegments.Step())
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    if (SegmentCodec.Mentions(_unfoldedSegments.Bytes(6), utf8, _unfoldedSegments.Int64(0)))
+                    if (SegmentCodec.Mentions(_unfoldedSegments.Bytes(5), utf8, _unfoldedSegments.Int64(0)))
                     {
-                        unfolded.Add(ReadSegment(_unfoldedSegments));
+                        unfolded.AddRange(SegmentCodec.Unpack(_unfoldedSegments.Bytes(5), RowOf(_unfoldedSegments), SourceOf(_unfoldedSegments)));
                     }
                 }
             }
@@ -220,11 +223,63 @@ internal sealed class SqliteReader : IDisposable
         }
     }
 
-    private static StoredSegment ReadSegment(SqliteStatement row)
+    // Rows that reach over a position (?1), and those that begin above it, up to another (?2), in order.
+    private (SqliteStatement Across, SqliteStatement Above) PrepareSegments(string ofPartition) => (
+        _database.Prepare(
+            $"{JoinedColumns} WHERE position > ?1 - {SegmentJoin.MaxSpan} AND position <= ?1 AND last_position > ?1{ofPartition}"),
+        _database.Prepare(
+            $"""
+            {RowColumns} segments WHERE position > ?1 AND position <= ?2{ofPartition}
+            UNION ALL {RowColumns} recent WHERE position > ?1 AND position <= ?2{ofPartition}
+            UNION ALL {JoinedColumns} WHERE position > ?1 AND position <= ?2{ofPartition}
+            ORDER BY position
+            """));
+
+    private void ReadInto(SegmentChunk chunk, SqliteStatement rows)
     {
-        var position = row.Int64(0);
-        var segment = SegmentCodec.Unpack(row.Bytes(6), position, row.Int64(4), row.Int64(5));
-        return new StoredSegment(position, new SourcePartition(row.Text(1), row.Text(2), (int)row.Int64(3)), segment);
+        try
+        {
+            while (!chunk.IsFull && rows.Step())
+            {
+                chunk.Add(RowOf(rows), SourceOf(rows), rows.Bytes(5));
+            }
+        }
+        finally
+        {
+            rows.Reset();
+        }
+    }
+
+    private static SegmentRow RowOf(SqliteStatement row) => new(row.Int64(0), row.Int64(1), row.Int64(3), row.Int64(4));
+
+    // Ids of partitions never change.
+    private SourcePartition SourceOf(SqliteStatement row)
+    {
+        var id = row.Int64(2);
+        if (!_sources.TryGetValue(id, out var source))
+        {
+            _source.Bind(1, id);
+            source = _source.Step()
+                ? new SourcePartition(_source.Text(0), _source.Text(1), (int)_source.Int64(2))
+                : throw new JournalCorruptException($"The segment at journal position {row.Int64(0)} is of no known partition. Restore the journal from a backup.");
+            _source.Reset();
+            _sources.Add(id, source);
+        }
+
+        return source;
+    }
+
+    // 0, which no partition has, when it was never acquired.
+    private long IdOf(SourcePartition source)
+    {
+        try
+        {
+            return _sourceId.BindText(1, source.Topic).BindText(2, source.Log).Bind(3, source.Partition).Step() ? _sourceId.Int64(0) : 0;
+        }
+        finally
+        {
+            _sourceId.Reset();
+        }
     }
 
     private long Total(string key)

@@ -29,6 +29,21 @@ internal static class SqliteSchema
         CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL);
         INSERT INTO meta VALUES ('interactions', 0), ('segments', 0), ('users', 0);
         """,
+
+        // segments keeps what is worth a row. recent takes the small ones until neighbours among them are joined into rows of joined. Rows of
+        // segments and joined are only ever added behind all others, and recent is emptied as a whole: deleting or inserting between rows would
+        // make SQLite move some, and leave copies of other users' segments in unused parts of pages, where secure_delete does not reach.
+        """
+        CREATE TABLE recent (
+            position INTEGER PRIMARY KEY, partition INTEGER NOT NULL, first_offset INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+            payload BLOB NOT NULL);
+        CREATE INDEX recent_by_partition ON recent (partition);
+        CREATE TABLE joined (
+            id INTEGER PRIMARY KEY, position INTEGER NOT NULL, last_position INTEGER NOT NULL, partition INTEGER NOT NULL,
+            first_offset INTEGER NOT NULL, next_offset INTEGER NOT NULL, payload BLOB NOT NULL);
+        CREATE INDEX joined_by_position ON joined (position, last_position);
+        CREATE INDEX joined_by_partition ON joined (partition, position, last_position);
+        """,
     ];
 
     /// <summary>Brings the file to the newest schema; the version found and the version now.</summary>

@@ -13,8 +13,7 @@ internal sealed partial class SqliteStore
 {
     private readonly SqliteStatement _deleteUser;
     private readonly SqliteStatement _findSegments;
-    private readonly SqliteStatement _readSegment;
-    private readonly SqliteStatement _rewriteSegment;
+    private readonly SqliteStatement _readSegments;
 
     /// <inheritdoc/>
     /// <remarks>Fences nobody: there is no other process.</remarks>
@@ -54,48 +53,62 @@ internal sealed partial class SqliteStore
     {
         var utf8 = PackedWriter.StrictUtf8.GetBytes(userId);
         _totals.Users -= _deleteUser.BindText(1, utf8).Run();
-        long[] positions = [.. found, .. SegmentSearch.Find(_findSegments, utf8, searchedTo, CancellationToken.None)];
-        var interactions = 0L;
-        foreach (var position in positions)
+        var (interactions, rows) = (0L, 0);
+        foreach (var position in found.Concat(SegmentSearch.Find(_findSegments, utf8, searchedTo, CancellationToken.None)))
         {
-            interactions += RewriteWithout(userId, position);
+            // Joined since it was found, it stands in a row that reaches over its position; each row names the user once at most.
+            foreach (var row in ReadSegments(utf8, position))
+            {
+                interactions += RewriteWithout(userId, position, row);
+                rows++;
+            }
         }
 
         _totals.Interactions -= interactions;
-        var receipt = new ForgetReceipt(SequenceCodec.Fingerprint(utf8), interactions, positions.Length, at);
+        var receipt = new ForgetReceipt(SequenceCodec.Fingerprint(utf8), interactions, rows, at);
         AddAudit(ForgetCommand.Audit(receipt));
         return receipt;
     }
 
-    private int RewriteWithout(string userId, long position)
+    private int RewriteWithout(string userId, long position, (string Table, long Id, byte[] Payload) row)
     {
-        var (segment, length) = ReadSegment(position);
+        var length = row.Payload.Length;
+        var segment = SegmentCodec.Unpack(row.Payload, position, out var members);
         var without = SegmentCodec.Without(segment, userId);
-        using var packed = SegmentCodec.Pack(without, length);
+        using var packed = SegmentCodec.Pack(without, length, members);
         if (packed.Length == length)
         {
-            _database.Overwrite("segments", "payload", position, packed.Written);
+            _database.Overwrite(row.Table, "payload", row.Id, packed.Written);
         }
         else
         {
             // Offsets that fall into more runs can cost what the entries gave, in segments of many thousand entries.
-            _rewriteSegment.Bind(1, position).BindBlob(2, packed.Written).Run();
+            var rewrite = _database.Prepare($"UPDATE {row.Table} SET payload = ?2 WHERE rowid = ?1");
+            rewrite.Bind(1, row.Id).BindBlob(2, packed.Written).Run();
         }
 
         return segment.Entries.Count - without.Entries.Count;
     }
 
-    private (Segment Segment, int Length) ReadSegment(long position)
+    private List<(string Table, long Id, byte[] Payload)> ReadSegments(ReadOnlySpan<byte> userId, long position)
     {
+        var rows = new List<(string, long, byte[])>();
         try
         {
-            _readSegment.Bind(1, position).Step();
-            var packed = _readSegment.Bytes(0);
-            return (SegmentCodec.Unpack(packed, position), packed.Length);
+            _readSegments.Bind(1, position);
+            while (_readSegments.Step())
+            {
+                if (SegmentCodec.Mentions(_readSegments.Bytes(2), userId, position))
+                {
+                    rows.Add((_readSegments.Text(0), _readSegments.Int64(1), _readSegments.Bytes(2).ToArray()));
+                }
+            }
+
+            return rows;
         }
         finally
         {
-            _readSegment.Reset();
+            _readSegments.Reset();
         }
     }
 }

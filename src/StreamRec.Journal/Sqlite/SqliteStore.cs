@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Journal.Commits;
+using StreamRec.Journal.Packing;
 
 namespace StreamRec.Journal.Sqlite;
 
@@ -26,11 +27,13 @@ internal sealed partial class SqliteStore : JournalStore
     private readonly SqliteStatement _commit;
     private readonly SqliteStatement _insertItem;
     private readonly SqliteStatement _insertSegment;
+    private readonly SqliteStatement _insertRecent;
     private readonly SqliteStatement _updateUser;
     private readonly SqliteStatement _insertUser;
     private readonly SqliteStatement _writePartition;
     private readonly SqliteStatement _writeTotal;
     private readonly SqliteStatement _insertAudit;
+    private readonly int _joinSegments;
     private int _persistedItems;
     private Totals _totals;
     private Totals _writtenTotals;
@@ -39,11 +42,13 @@ internal sealed partial class SqliteStore : JournalStore
 
     /// <param name="database">The one connection that writes; closed with the store.</param>
     /// <param name="path">The file.</param>
+    /// <param name="joinSegments"><see cref="JournalOptions.JoinSegments"/></param>
     /// <param name="catalogue">Gets the numbers that the file has.</param>
     /// <param name="logger">The log.</param>
-    public SqliteStore(SqliteDatabase database, string path, Catalogue catalogue, ILogger logger)
+    public SqliteStore(SqliteDatabase database, string path, int joinSegments, Catalogue catalogue, ILogger logger)
     {
         Name = path;
+        _joinSegments = joinSegments;
         _logger = logger;
         _database = database;
         _catalogue = catalogue;
@@ -52,6 +57,21 @@ internal sealed partial class SqliteStore : JournalStore
         _insertItem = database.Prepare("INSERT INTO items (number, item_id) VALUES (?1, ?2)");
         _insertSegment = database.Prepare(
             "INSERT INTO segments (position, partition, first_offset, next_offset, payload) VALUES (?1, ?2, ?3, ?4, ?5)");
+        _insertRecent = database.Prepare(
+            "INSERT INTO recent (position, partition, first_offset, next_offset, payload) VALUES (?1, ?2, ?3, ?4, ?5)");
+        _insertJoined = database.Prepare(
+            """
+            INSERT INTO joined (position, last_position, partition, first_offset, next_offset, payload)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            """);
+        _countFolded = database.Prepare(
+            "SELECT COUNT(*) FROM partitions p JOIN recent r ON r.partition = p.id AND r.position <= p.folded_position");
+        _readRecent = database.Prepare(
+            """
+            SELECT r.position, r.partition, r.first_offset, r.next_offset, r.payload, r.position <= p.folded_position
+            FROM recent r JOIN partitions p ON p.id = r.partition ORDER BY r.partition, r.position
+            """);
+        _clearRecent = database.Prepare("DELETE FROM recent");
         _updateUser = database.Prepare("UPDATE users SET state = ?2 WHERE user_id = ?1");
         _insertUser = database.Prepare("INSERT INTO users (user_id, state) VALUES (?1, ?2)");
         _writePartition = database.Prepare(
@@ -62,13 +82,24 @@ internal sealed partial class SqliteStore : JournalStore
             """);
         _writeTotal = database.Prepare("UPDATE meta SET value = ?2 WHERE key = ?1");
         _deleteUser = database.Prepare("DELETE FROM users WHERE user_id = ?1");
-        _findSegments = database.Prepare("SELECT position, payload FROM segments WHERE position > ?1 ORDER BY position");
-        _readSegment = database.Prepare("SELECT payload FROM segments WHERE position = ?1");
-        _rewriteSegment = database.Prepare("UPDATE segments SET payload = ?2 WHERE position = ?1");
+        _findSegments = database.Prepare(
+            $"""
+            SELECT position, payload FROM segments WHERE position > ?1 UNION ALL SELECT position, payload FROM recent WHERE position > ?1
+            UNION ALL SELECT position, payload FROM joined WHERE position > ?1 - {SegmentJoin.MaxSpan} AND last_position > ?1
+            """);
+        _readSegments = database.Prepare(
+            $"""
+            SELECT 'segments', position, payload FROM segments WHERE position = ?1
+            UNION ALL SELECT 'recent', position, payload FROM recent WHERE position = ?1
+            UNION ALL SELECT 'joined', id, payload FROM joined
+            WHERE position > ?1 - {SegmentJoin.MaxSpan} AND position <= ?1 AND last_position >= ?1
+            """);
         _insertAudit = database.Prepare("INSERT INTO audit (at, action, detail) VALUES (?1, ?2, ?3)");
         LoadItems();
         LoadPartitions();
         LoadTotals();
+        _recent = _database.Int64("SELECT COUNT(*) FROM recent");
+        _nextJoin = joinSegments;
     }
 
     /// <inheritdoc/>
@@ -119,8 +150,36 @@ internal sealed partial class SqliteStore : JournalStore
     public override bool Erase() => _database.Checkpoint(ErasePatience);
 
     /// <inheritdoc/>
-    /// <remarks>Copies the write-ahead log into the database file when it has grown.</remarks>
-    public override void Maintain()
+    /// <remarks>Joins small segments, and copies the write-ahead log into the database file when it has grown.</remarks>
+    public override int Maintain()
+    {
+        var joined = JoinSegments();
+        FoldWriteAheadLog();
+        return joined;
+    }
+
+    /// <inheritdoc/>
+    public override void Abandon() => _database.LeaveWriteAheadLog();
+
+    /// <inheritdoc/>
+    /// <remarks>Never: the system may have dropped what a failed sync was to write, and say of the next one that all is well.</remarks>
+    public override bool MayBeginAgain(Exception failure) => false;
+
+    public override void Dispose() => _database.Dispose();
+
+    /// <inheritdoc/>
+    protected override long AddPartition(SourcePartition source) => Partitions.Count + 1;
+
+    /// <inheritdoc/>
+    protected override void AddSegment(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
+    {
+        var insert = TakesRecent(packed.Length) ? _insertRecent : _insertSegment;
+        insert.Bind(1, Position).Bind(2, partition.Id).Bind(3, segment.FirstOffset).Bind(4, segment.NextOffset).BindBlob(5, packed).Run();
+        _totals.Segments++;
+        _totals.Interactions += segment.Entries.Count;
+    }
+
+    private void FoldWriteAheadLog()
     {
         if (_pagesSinceCheckpoint < _nextCheckpoint)
         {
@@ -142,27 +201,6 @@ internal sealed partial class SqliteStore : JournalStore
         {
             _logger.WriteAheadLogHeld(_pagesSinceCheckpoint);
         }
-    }
-
-    /// <inheritdoc/>
-    public override void Abandon() => _database.LeaveWriteAheadLog();
-
-    /// <inheritdoc/>
-    /// <remarks>Never: the system may have dropped what a failed sync was to write, and say of the next one that all is well.</remarks>
-    public override bool MayBeginAgain(Exception failure) => false;
-
-    public override void Dispose() => _database.Dispose();
-
-    /// <inheritdoc/>
-    protected override long AddPartition(SourcePartition source) => Partitions.Count + 1;
-
-    /// <inheritdoc/>
-    protected override void AddSegment(PartitionState partition, Segment segment, ReadOnlySpan<byte> packed)
-    {
-        _insertSegment.Bind(1, Position).Bind(2, partition.Id).Bind(3, segment.FirstOffset).Bind(4, segment.NextOffset)
-            .BindBlob(5, packed).Run();
-        _totals.Segments++;
-        _totals.Interactions += segment.Entries.Count;
     }
 
     /// <summary>Partitions and totals that the transaction changed, each once however many commands it has.</summary>
@@ -225,7 +263,11 @@ internal sealed partial class SqliteStore : JournalStore
 
     private void LoadTotals()
     {
-        Position = _database.Int64("SELECT MAX(position) FROM segments");
+        Position = _database.Int64(
+            $"""
+            SELECT MAX(coalesce((SELECT MAX(position) FROM segments), 0), coalesce((SELECT MAX(position) FROM recent), 0), coalesce((
+                SELECT MAX(last_position) FROM joined WHERE position > (SELECT MAX(position) FROM joined) - {SegmentJoin.MaxSpan}), 0))
+            """);
         _totals = new Totals
         {
             Interactions = _database.Int64("SELECT value FROM meta WHERE key = 'interactions'"),
