@@ -10,6 +10,7 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     SimulateCommand.Create(),
     ReplayCommand.Create(),
     ImportCommand.Create(),
+    ExportCommand.Create(),
     TrainCommand.Create(),
     EvaluateCommand.Create(),
     CompareCommand.Create(),

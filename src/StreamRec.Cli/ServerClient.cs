@@ -29,29 +29,40 @@ internal sealed class ServerClient : IDisposable
 
     public Task<T> DeleteAsync<T>(string path, CancellationToken cancellationToken) => SendAsync<T>(HttpMethod.Delete, path, cancellationToken);
 
+    /// <summary>An answer whose body is still to be read.</summary>
+    public Task<HttpResponseMessage> PostForStreamAsync(string path, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, path, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+
     public void Dispose() => _http.Dispose();
 
     private async Task<T> SendAsync<T>(HttpMethod method, string path, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(method, path, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        return (await response.Content.ReadFromJsonAsync<T>(ViewJson.Options, cancellationToken))!;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, HttpCompletionOption completion, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, path);
         HttpResponseMessage response;
         try
         {
-            response = await _http.SendAsync(request, cancellationToken);
+            response = await _http.SendAsync(request, completion, cancellationToken);
         }
         catch (HttpRequestException exception)
         {
             throw new ServerRefusedException($"the server (process {Address.ProcessId}) does not answer at {Address.Url}: {exception.Message}");
         }
 
+        if (response.IsSuccessStatusCode)
+        {
+            return response;
+        }
+
         using (response)
         {
-            if (!response.IsSuccessStatusCode)
-            {
-                throw new ServerRefusedException(await DetailAsync(response, cancellationToken));
-            }
-
-            return (await response.Content.ReadFromJsonAsync<T>(ViewJson.Options, cancellationToken))!;
+            throw new ServerRefusedException(await DetailAsync(response, cancellationToken));
         }
     }
 

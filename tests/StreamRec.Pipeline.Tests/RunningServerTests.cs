@@ -39,6 +39,31 @@ public sealed class RunningServerTests(RunningServer server) : IClassFixture<Run
     }
 
     [Fact]
+    public async Task Everything_and_everything_of_one_user_is_exported_while_the_server_runs()
+    {
+        await server.ClickAsync("exported", "item-00002");
+        await server.ClickAsync("exported", "item,00003");
+        await server.Lists.ListAsync("exported", 2);
+        using var directory = new TempDirectory();
+
+        var exported = await server.RunAsync("export", "--out", directory["rows.csv"], "--json");
+        Assert.True(exported.ExitCode == 0, exported.Errors);
+        var rows = await File.ReadAllLinesAsync(directory["rows.csv"], TestContext.Current.CancellationToken);
+        Assert.Equal(rows.Length - 1, JsonDocument.Parse(exported.Output).RootElement.GetProperty("interactions").GetInt32());
+        Assert.True(rows.Length > 4000);
+        Assert.Single(rows, row => row.Contains(",exported,\"item,00003\",click,", StringComparison.Ordinal));
+
+        var user = await server.RunAsync("users", "export", "exported");
+        var interactions = JsonDocument.Parse(user.Output).RootElement.GetProperty("interactions").EnumerateArray();
+        Assert.Equal(["item-00002", "item,00003"], interactions.Select(row => row.GetProperty("item_id").GetString()));
+
+        // Without the token nobody gets any of it.
+        using var http = new HttpClient { BaseAddress = ServerAddress.Find(server.Data)!.Url };
+        using var refused = await http.PostAsync(new Uri("interactions", UriKind.Relative), null, TestContext.Current.CancellationToken);
+        Assert.Equal(System.Net.HttpStatusCode.Unauthorized, refused.StatusCode);
+    }
+
+    [Fact]
     public async Task Malformed_oversized_unknown_and_binary_records_land_in_dead_letters_byte_for_byte_and_the_stream_goes_on()
     {
         const string user = "among-garbage";

@@ -8,6 +8,7 @@ namespace StreamRec.Cli.Files;
 /// <remarks>
 /// The format is told by content: S3-Rec sequence lines, RecBole's <c>.inter</c>, MovieLens (<c>u.data</c>, <c>ratings.csv</c>,
 /// <c>ratings.dat</c>), csv or tsv with a header, or jsonl. Rows with timestamps are put in order of time, stably, because public files are sorted by user;
+/// those with a journal's positions, which <c>export</c> has written, stay in theirs;
 /// sequence files have no times, so users take turns: everybody's first item, everybody's second, …
 /// </remarks>
 public static class InteractionFile
@@ -66,7 +67,8 @@ public static class InteractionFile
         var first = lines[0].Text;
         if (first.StartsWith('{'))
         {
-            return ByTime(JsonLines.Read(lines));
+            var interactions = JsonLines.Read(lines);
+            return JsonLines.HasPlace(lines[0]) ? [.. interactions] : ByTime(interactions);
         }
 
         if (first.Contains("::", StringComparison.Ordinal))
@@ -76,7 +78,7 @@ public static class InteractionFile
 
         foreach (var separator in new[] { "\t", "," })
         {
-            var columns = first.Split(separator);
+            var columns = Fields(lines[0], separator);
             if (columns.Length < 2)
             {
                 continue;
@@ -85,7 +87,8 @@ public static class InteractionFile
             var names = columns.Select(ColumnName).ToArray();
             if (names.Contains("user_id") && names.Contains("item_id"))
             {
-                return ByTime(Rows(lines, skip: 1, names, separator));
+                var interactions = Rows(lines, skip: 1, names, separator);
+                return names.Contains("POSITION") && names.Contains("LOG") && names.Contains("OFFSET") ? [.. interactions] : ByTime(interactions);
             }
 
             if (columns.Length == 4 && columns.All(IsNumber))
@@ -119,7 +122,7 @@ public static class InteractionFile
         var (type, id) = (Array.IndexOf(names, "type"), Array.IndexOf(names, "event_id"));
         foreach (var row in lines.Skip(skip))
         {
-            var fields = row.Text.Split(separator);
+            var fields = Fields(row, separator);
             if (fields.Length != names.Length)
             {
                 throw new FormatException($"row {row.Number} has {fields.Length} fields; the first row has {names.Length}.");
@@ -127,13 +130,65 @@ public static class InteractionFile
 
             var value = rating < 0 || fields[rating].Length == 0 ? double.NaN : Number(fields[rating], row, "a rating");
             yield return new Interaction(
-                row.Id("user", fields[user].Trim('"')),
-                row.Id("item", fields[item].Trim('"')),
+                row.Id("user", Id(fields[user])),
+                row.Id("item", Id(fields[item])),
                 type >= 0 ? row.Type(fields[type]) : rating >= 0 ? InteractionType.Rating : InteractionType.Click,
-                time < 0 ? 0 : Milliseconds(Number(fields[time], row, "a timestamp")),
+                time < 0 ? 0 : row.Timestamp(fields[time]),
                 value,
                 id < 0 || fields[id].Length == 0 ? null : row.Id("event", fields[id]));
         }
+
+        // Some write quotes round ids where tabs separate, too.
+        string Id(string field) => separator == "," ? field : field.Trim('"');
+    }
+
+    // RFC 4180 where commas separate: in quotes a field may hold commas, and quotes twice.
+    private static string[] Fields(Row row, string separator)
+    {
+        if (separator != "," || !row.Text.Contains('"', StringComparison.Ordinal))
+        {
+            return row.Text.Split(separator);
+        }
+
+        var (fields, text) = (new List<string>(), row.Text);
+        for (var at = 0; at <= text.Length; at++)
+        {
+            if (at == text.Length || text[at] != '"')
+            {
+                var end = text.IndexOf(',', at) is >= 0 and var comma ? comma : text.Length;
+                fields.Add(text[at..end]);
+                at = end;
+                continue;
+            }
+
+            var field = new StringBuilder();
+            for (at++; ; at++)
+            {
+                var quote = text.IndexOf('"', at);
+                if (quote < 0)
+                {
+                    throw new FormatException($"row {row.Number}: the quotes of field {fields.Count + 1} do not end.");
+                }
+
+                field.Append(text, at, quote - at);
+                at = quote + 1;
+                if (at == text.Length || text[at] != '"')
+                {
+                    break;
+                }
+
+                field.Append('"');
+            }
+
+            if (at < text.Length && text[at] != ',')
+            {
+                throw new FormatException($"row {row.Number}: behind the quotes of field {fields.Count + 1} there must be a comma.");
+            }
+
+            fields.Add(field.ToString());
+        }
+
+        return [.. fields];
     }
 
     private static List<Interaction> InTurns(List<Row> lines)
@@ -165,7 +220,4 @@ public static class InteractionFile
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
             ? number
             : throw new FormatException($"row {row.Number}: '{text}' is not {what}.");
-
-    // Seconds until the year 5138 are below 1e11; milliseconds since 1973 above.
-    private static long Milliseconds(double time) => (long)(Math.Abs(time) < 1e11 ? time * 1000 : time);
 }

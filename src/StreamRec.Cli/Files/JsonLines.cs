@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using StreamRec.Domain;
 
@@ -8,6 +7,21 @@ namespace StreamRec.Cli.Files;
 internal static class JsonLines
 {
     public static IEnumerable<Interaction> Read(IEnumerable<Row> lines) => lines.Select(Parse);
+
+    /// <summary>Whether a line says where in a journal its interaction stood, as <c>export</c> writes it.</summary>
+    public static bool HasPlace(Row row)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(row.Text);
+            return Find(document.RootElement, "position") is not null && Find(document.RootElement, "log") is not null && Find(document.RootElement, "offset") is not null;
+        }
+        catch (JsonException)
+        {
+            // Whoever reads the line says what is wrong with it.
+            return false;
+        }
+    }
 
     private static Interaction Parse(Row row)
     {
@@ -21,7 +35,7 @@ internal static class JsonLines
                 row.Id("user", Text(Find(root, "user_id", "reviewerID", "user") ?? throw new FormatException($"row {row.Number} has no user_id."))),
                 row.Id("item", Text(Find(root, "item_id", "asin", "parent_asin", "item") ?? throw new FormatException($"row {row.Number} has no item_id."))),
                 Find(root, "type") is { } type ? row.Type(Text(type)) : rating is null ? InteractionType.Click : InteractionType.Rating,
-                Find(root, "timestamp", "unixReviewTime") is { } time ? Milliseconds(time, row) : 0,
+                Find(root, "timestamp", "unixReviewTime") is { } time ? row.Timestamp(Text(time)) : 0,
                 (Find(root, "value") ?? rating) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : double.NaN,
                 Find(root, "event_id") is { } id ? row.Id("event", Text(id)) : null);
         }
@@ -47,17 +61,4 @@ internal static class JsonLines
 
     private static string Text(JsonElement value) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
-
-    private static long Milliseconds(JsonElement time, Row row)
-    {
-        if (time.ValueKind == JsonValueKind.Number)
-        {
-            var number = time.GetDouble();
-            return (long)(Math.Abs(number) < 1e11 ? number * 1000 : number);
-        }
-
-        return DateTimeOffset.TryParse(Text(time), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
-            ? at.ToUnixTimeMilliseconds()
-            : throw new FormatException($"row {row.Number}: '{Text(time)}' is not a timestamp.");
-    }
 }

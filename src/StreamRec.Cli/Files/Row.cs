@@ -1,3 +1,4 @@
+using System.Globalization;
 using StreamRec.Domain;
 
 namespace StreamRec.Cli.Files;
@@ -19,6 +20,28 @@ internal readonly record struct Row(int Number, string Text)
             ? type
             : throw new FormatException(
                 $"row {Number}: '{Shown(text)}' is not a type; it must be click, view, cart, purchase, rating or impression.");
+
+    /// <summary>Milliseconds since 1970 of a time in ISO 8601, or of a number: seconds or milliseconds, by its size.</summary>
+    /// <exception cref="FormatException">It is neither.</exception>
+    public long Timestamp(string text)
+    {
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) && Math.Abs((double)whole) >= 1e11)
+        {
+            return whole;
+        }
+
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number))
+        {
+            return Milliseconds(number);
+        }
+
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+            ? at.ToUnixTimeMilliseconds()
+            : throw new FormatException($"row {Number}: '{Shown(text)}' is not a timestamp.");
+    }
+
+    // Seconds until the year 5138 are below 1e11; milliseconds since 1973 above.
+    private static long Milliseconds(double time) => (long)(Math.Abs(time) < 1e11 ? time * 1000 : time);
 
     private static string Shown(string text) => string.Concat(text.Take(80).Select(c => char.IsControl(c) ? '?' : c));
 }

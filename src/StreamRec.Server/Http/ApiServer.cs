@@ -2,11 +2,13 @@ using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
@@ -21,6 +23,9 @@ namespace StreamRec.Server.Http;
 /// </remarks>
 public sealed class ApiServer : IAsyncDisposable
 {
+    /// <summary>On the answer to <c>POST /interactions</c>: the journal's newest position.</summary>
+    public const string PositionHeader = "StreamRec-Position";
+
     private const int MaxK = 1000;
     private const int MaxAudit = 100_000;
 
@@ -106,6 +111,12 @@ public sealed class ApiServer : IAsyncDisposable
         app.MapDelete("/users/{user}", (HttpContext context, CancellationToken cancellationToken) => ForUser(context, async user =>
             Results.Ok(await pipeline.ForgetAsync(user, cancellationToken))));
 
+        // Not a GET, which anybody on this machine may send: it says everything of everybody.
+        app.MapPost("/interactions", (HttpContext context, long? after, string? user, CancellationToken cancellationToken) =>
+            after is < 0 ? Problem($"after is {after}; it must be 0 or a journal position.").ExecuteAsync(context)
+                : user is not null && !Interaction.IsId(user) ? NoUser().ExecuteAsync(context)
+                : WriteInteractionsAsync(context, pipeline.Journal, after ?? 0, user, cancellationToken));
+
         app.MapGet("/gaps", () => pipeline.Ingest.Gaps.Select(GapView.Of));
         app.MapPost("/gaps/accept", async (CancellationToken cancellationToken) =>
             (await pipeline.AcceptGapsAsync(cancellationToken)).Select(GapView.Of));
@@ -136,7 +147,25 @@ public sealed class ApiServer : IAsyncDisposable
     private static async Task<IResult> ForUser(HttpContext context, Func<string, Task<IResult>> answer) =>
         UserOf(context) is { } user && Interaction.IsId(user)
             ? await answer(user)
-            : Problem($"The user id must be 1 to {Interaction.MaxIdBytes} UTF-8 bytes without control characters.");
+            : NoUser();
+
+    private static IResult NoUser() => Problem($"The user id must be 1 to {Interaction.MaxIdBytes} UTF-8 bytes without control characters.");
+
+    // JSON lines. A failure on the way breaks the connection off, so that nobody takes a part for the whole.
+    private static async Task WriteInteractionsAsync(
+        HttpContext context, IJournal journal, long after, string? user, CancellationToken cancellationToken)
+    {
+        // Whoever reads may take its time, such as a person with a pager.
+        context.Features.GetRequiredFeature<IHttpMinResponseDataRateFeature>().MinDataRate = null;
+        context.Response.ContentType = "application/jsonl";
+        var statistics = await journal.StatisticsAsync(cancellationToken);
+        context.Response.Headers[PositionHeader] = statistics.Position.ToString(CultureInfo.InvariantCulture);
+        await using var writer = new StreamWriter(context.Response.Body, bufferSize: 1 << 16) { NewLine = "\n" };
+        await foreach (var row in InteractionRow.ReadAsync(journal, after, user, cancellationToken))
+        {
+            await writer.WriteLineAsync(JsonSerializer.Serialize(row, ViewJson.Options));
+        }
+    }
 
     // From the address as it was sent: routing decodes all but %2F, so that it takes a/b and a%2Fb for the same user.
     private static string? UserOf(HttpContext context)
