@@ -1,11 +1,8 @@
 using System.CommandLine;
 using System.Security.Cryptography;
-using Microsoft.Extensions.Logging;
-using StreamRec.Actors;
 using StreamRec.Cli.Files;
 using StreamRec.Domain;
 using StreamRec.Journal;
-using StreamRec.Users;
 
 namespace StreamRec.Cli.Commands;
 
@@ -30,20 +27,13 @@ internal static class ImportCommand
             var interactions = InteractionFile.Read(path);
             await using var data = await OfflineData.OpenAsync(options, JournalAccess.Exclusive, logs, cancellationToken);
             var before = (await data.Journal.StatisticsAsync(cancellationToken)).Interactions;
-            var failure = new TaskCompletionSource<Exception>();
-            await using var actors = new ActorSystem(TimeProvider.System, (_, exception) => failure.TrySetResult(exception));
-            await using var shards = new UserShards(
-                options.Users with { RecommendOn = RecommendOn.RequestsOnly }, data.Journal, new NoLists(), new NoObserver(), new NoOffsets(),
-                actors, TimeProvider.System, logs.CreateLogger<UserShards>());
+            await using var feed = new OfflineFeed(options.Users, data.Journal, logs);
             var source = new SourcePartition("import", await HashAsync(path, cancellationToken), 0);
-            var from = await shards.OpenAsync(source, cancellationToken);
+            var from = await feed.Shards.OpenAsync(source, cancellationToken);
             await Output.WithProgressAsync("importing", interactions.Count, "interactions", report =>
-                DeliverAsync(shards, source, interactions, from, failure.Task, report, cancellationToken));
-            await shards.CloseAsync(source, cancellationToken);
-            if (failure.Task.IsCompleted)
-            {
-                throw await failure.Task;
-            }
+                DeliverAsync(feed, source, interactions, from, report, cancellationToken));
+            await feed.Shards.CloseAsync(source, cancellationToken);
+            await feed.ThrowIfFailedAsync();
 
             var lease = await data.Journal.AcquireAsync(source, cancellationToken);
             if (lease.NextOffset < interactions.Count)
@@ -67,15 +57,14 @@ internal static class ImportCommand
     }
 
     private static async Task<bool> DeliverAsync(
-        UserShards shards,
+        OfflineFeed feed,
         SourcePartition source,
         IReadOnlyList<Interaction> interactions,
         long from,
-        Task<Exception> failure,
         Action<double> report,
         CancellationToken cancellationToken)
     {
-        for (var start = (int)from; start < interactions.Count && !failure.IsCompleted;)
+        for (var start = (int)from; start < interactions.Count && !feed.HasFailed;)
         {
             var count = Math.Min(BatchSize, interactions.Count - start);
             var batch = new IngestedInteraction[count];
@@ -85,7 +74,7 @@ internal static class ImportCommand
             }
 
             var delivery = new InteractionBatch(source, start, start + count, batch, Task.CompletedTask);
-            while (!failure.IsCompleted && shards.TryDeliver(delivery) is var outcome && outcome != Delivery.Taken)
+            while (!feed.HasFailed && feed.Shards.TryDeliver(delivery) is var outcome && outcome != Delivery.Taken)
             {
                 if (outcome == Delivery.NotOpen)
                 {
@@ -109,25 +98,5 @@ internal static class ImportCommand
     {
         await using var stream = File.OpenRead(path);
         return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellationToken))[..16];
-    }
-
-    private sealed class NoLists : IListRequests
-    {
-        public ValueTask PostAsync(ListRequest request, CancellationToken cancellationToken) =>
-            throw new InvalidOperationException("An import asks for no lists.");
-    }
-
-    private sealed class NoObserver : IInteractionObserver
-    {
-        public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
-        {
-        }
-    }
-
-    private sealed class NoOffsets : ICompletedOffsets
-    {
-        public void Completed(SourcePartition source, long nextOffset)
-        {
-        }
     }
 }

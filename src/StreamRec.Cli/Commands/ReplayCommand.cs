@@ -6,18 +6,34 @@ using StreamRec.Kafka.Publish;
 
 namespace StreamRec.Cli.Commands;
 
-/// <summary><c>streamrec replay</c>: a file of interactions through the topic, as if it happened now.</summary>
+/// <summary><c>streamrec replay</c>: a file of interactions through the topic, as if it happened now; or the topic again, see <see cref="SideReplay"/>.</summary>
 internal static class ReplayCommand
 {
     public static Command Create()
     {
-        var file = new Argument<string>("file") { Description = "S3-Rec sequences, MovieLens, RecBole .inter, csv, tsv or jsonl; plain or gz." };
+        var file = new Argument<string?>("file")
+        {
+            Description = "S3-Rec sequences, MovieLens, RecBole .inter, csv, tsv or jsonl; plain or gz. Absent: the topic itself, with --from and --side.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var rate = new Option<double>("--rate") { Description = "Interactions a second; 0 = as fast as the server takes them.", DefaultValueFactory = _ => 0 };
         var skip = new Option<long>("--skip") { Description = "Leave out the first N, for example what an interrupted replay has sent.", DefaultValueFactory = _ => 0 };
         var svg = new Option<string?>("--svg") { Description = "Draw how well the server on --data recommends meanwhile into this SVG file, and in the terminal." };
-        var command = new Command("replay", "Send a file's interactions to the interactions topic.") { file, rate, skip, svg };
+        var from = new Option<string?>("--from") { Description = "Read the topic again from earliest, ts=<ISO time>, last=<n>d|h|m|s, offset=<n>, or offset=<partition>:<n>,… into --side." };
+        var side = new Option<string?>("--side") { Description = "Data directory of the side state that --from fills; the live one is not touched." };
+        var command = new Command("replay", "Send a file's interactions to the interactions topic, or read the topic again into a side state.") { file, rate, skip, svg, from, side };
         command.SetAction(async (result, cancellationToken) =>
         {
+            switch (result.GetValue(file), result.GetValue(from), result.GetValue(side))
+            {
+                case (null, { } start, { } directory):
+                    return await SideReplay.RunAsync(result, start, directory, cancellationToken);
+                case ({ }, null, null):
+                    break;
+                default:
+                    throw new ArgumentException("replay takes either a file, or --from together with --side.");
+            }
+
             using var logs = Settings.Logs(result);
             var interactions = InteractionFile.Read(result.GetValue(file)!);
             var options = Settings.Read(result);

@@ -25,14 +25,7 @@ public sealed class DeadLetterReader : IDisposable
             .Build();
         try
         {
-            using var admin = new DependentAdminClientBuilder(_consumer.Handle).Build();
-            var topic = admin.GetMetadata(options.Topics.DeadLetters, options.ConnectTimeout).Topics.Single();
-            if (topic.Error.IsError)
-            {
-                throw new KafkaException(new Error(topic.Error.Code, $"The topic {topic.Topic} cannot be read: {topic.Error.Reason}."));
-            }
-
-            foreach (var partition in topic.Partitions.Select(p => new TopicPartition(topic.Topic, p.PartitionId)).OrderBy(p => p.Partition.Value))
+            foreach (var partition in _consumer.Partitions(options.Topics.DeadLetters, options))
             {
                 var log = _consumer.QueryWatermarkOffsets(partition, options.ConnectTimeout);
                 _partitions.Add((partition, log.Low.Value, log.High.Value));
@@ -61,7 +54,7 @@ public sealed class DeadLetterReader : IDisposable
             }
 
             _consumer.Assign(new TopicPartitionOffset(partition, start));
-            while (Next(partition, cancellationToken) is { } record && record.Offset.Value < high)
+            while (_consumer.Next(partition, _options, _logger, cancellationToken) is { } record && record.Offset.Value < high)
             {
                 yield return Letter(record);
                 if (record.Offset.Value + 1 >= high)
@@ -82,33 +75,6 @@ public sealed class DeadLetterReader : IDisposable
                 + $"{string.Join(", ", _partitions.Select(p => p.High > p.Low ? $"{p.Partition.Partition.Value}:{p.Low} to {p.Partition.Partition.Value}:{p.High - 1}" : $"none in {p.Partition.Partition.Value}"))}.");
 
     public void Dispose() => _consumer.Dispose();
-
-    // Null at the end of the partition.
-    private ConsumeResult<byte[], byte[]>? Next(TopicPartition partition, CancellationToken cancellationToken)
-    {
-        var asked = TimeProvider.System.GetTimestamp();
-        while (true)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            try
-            {
-                if (_consumer.Consume(_options.PollTimeout) is { } record)
-                {
-                    return record.IsPartitionEOF ? null : record;
-                }
-            }
-            catch (ConsumeException e) when (!e.Error.IsFatal && !ClientConfig.NeverHeals(e.Error.Code))
-            {
-                Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
-            }
-
-            if (TimeProvider.System.GetElapsedTime(asked) >= _options.ConnectTimeout)
-            {
-                throw new KafkaException(new Error(
-                    ErrorCode.Local_TimedOut, $"{partition.Topic}[{partition.Partition.Value}] gave nothing more within {_options.ConnectTimeout.TotalSeconds:0} s."));
-            }
-        }
-    }
 
     private static StoredLetter Letter(ConsumeResult<byte[], byte[]> record) => new(
         new LetterPosition(record.Partition.Value, record.Offset.Value),
