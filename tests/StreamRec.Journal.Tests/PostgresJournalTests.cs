@@ -7,7 +7,7 @@ namespace StreamRec.Journal.Tests;
 
 /// <summary>The contract on PostgreSQL, and what only a database can do: be shared, be away, be asked what became of a commit.</summary>
 [Collection(nameof(PostgresServer))]
-public sealed class PostgresJournalTests(PostgresServer server) : JournalContract
+public sealed class PostgresJournalTests(PostgresFixture server) : JournalContract
 {
     private readonly string _schema = server.Missing is null ? server.NewSchema() : "";
 

@@ -4,7 +4,7 @@ namespace StreamRec.Pipeline.Tests;
 
 /// <summary>A short run of what <c>./build.sh bench crash</c> does for longer.</summary>
 [Collection(nameof(PostgresServer))]
-public sealed class CrashTests(PostgresServer database)
+public sealed class CrashTests(PostgresFixture database)
 {
     [Fact]
     public async Task Killed_anywhere_the_server_loses_nothing_and_does_nothing_twice() => await RunAsync(new CrashOptions(Kills: 20, Seed: 1));

@@ -4,7 +4,7 @@ namespace StreamRec.Pipeline.Tests;
 
 /// <summary>Several nodes on one consumer group and one PostgreSQL: whatever happens to one of them costs nothing but time.</summary>
 [Collection(nameof(PostgresServer))]
-public sealed class ScaleOutTests(PostgresServer database) : IAsyncLifetime
+public sealed class ScaleOutTests(PostgresFixture database) : IAsyncLifetime
 {
     private readonly TempDirectory _directory = new();
     private readonly List<ServerProcess> _nodes = [];

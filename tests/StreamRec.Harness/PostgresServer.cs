@@ -4,10 +4,13 @@ using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 
-namespace StreamRec.Journal.Tests;
+namespace StreamRec.Harness;
 
-/// <summary>A PostgreSQL cluster of its own on loopback, made for a run of tests and thrown away. PostgreSQL refuses root, so there it runs as postgres.</summary>
-public sealed class PostgresServer : IAsyncLifetime
+/// <summary>
+/// A PostgreSQL cluster of its own on loopback, made for a run of tests or of a benchmark and thrown away. PostgreSQL refuses root, so there it runs as
+/// postgres.
+/// </summary>
+public class PostgresServer : IAsyncDisposable
 {
     private static readonly string[] Places = [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator), .. DebianBins()];
 
@@ -21,6 +24,7 @@ public sealed class PostgresServer : IAsyncLifetime
 
     private string Data => Path.Combine(_directory, "data");
 
+    /// <summary>Makes the cluster and starts it, or finds out what is missing.</summary>
     public async ValueTask InitializeAsync()
     {
         if (Find("initdb") is null || Find("pg_ctl") is null || Find("postgres") is null)
@@ -58,6 +62,8 @@ public sealed class PostgresServer : IAsyncLifetime
             await StopAsync("immediate");
             Directory.Delete(_directory, recursive: true);
         }
+
+        GC.SuppressFinalize(this);
     }
 
     public Task StartAsync() => RunAsServerAsync(Find("pg_ctl")!, "-D", Data, "-w", "-l", Path.Combine(_directory, "log"), "start");
@@ -103,7 +109,3 @@ public sealed class PostgresServer : IAsyncLifetime
         }
     }
 }
-
-/// <summary>Tests that share the one server.</summary>
-[CollectionDefinition(nameof(PostgresServer))]
-public sealed class PostgresTests : ICollectionFixture<PostgresServer>;
