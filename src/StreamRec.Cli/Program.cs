@@ -22,6 +22,7 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     MapCommand.Create(),
     DlqCommand.Create(),
     DoctorCommand.Create(),
+    BenchCommand.Create(),
 };
 Settings.AddTo(root);
 var result = root.Parse(args);

@@ -1,109 +1,83 @@
 using Confluent.Kafka;
-using Microsoft.Extensions.Logging.Abstractions;
-using StreamRec.Domain;
-using StreamRec.Server;
+using StreamRec.Cli.Bench;
+using StreamRec.Kafka;
 
 namespace StreamRec.Benchmarks;
 
-/// <summary>
-/// From the topic to the synced journal and the users' states, no lists asked for, beside a bare consumer loop that only counts the same records.
-/// </summary>
-/// <remarks>Timed from the first record seen to the last one durable: joining the consumer group (three seconds on the embedded broker) is not throughput.</remarks>
+/// <summary><c>streamrec bench ingest</c> beside loops that only count the same records: Confluent.Kafka in C#, and librdkafka in C.</summary>
 internal static class IngestBenchmark
 {
-    private const int Records = 300_000;
-    private const int Users = 50_000;
-    private const int Items = 12_000;
-    private const int Partitions = 48;
+    private const string Bare = "bare Confluent.Kafka loop";
+    private const string C = "librdkafka in C";
+
+    private static readonly string Topic = new TopicNames().Interactions;
 
     public static async Task RunAsync(int rounds)
     {
-        Measurement.PrintMachine();
-        var (ours, bare) = (new List<Measurement>(), new List<Measurement>());
-        for (var round = 0; round < rounds; round++)
+        using var consume = await Anchor.CompileAsync("consume", "librdkafka.so.1", "librdkafka1");
+        await using var bench = await IngestBench.StartAsync(CancellationToken.None);
+        var report = await BenchReport.RunAsync(
+            $"./build.sh bench ingest {rounds}",
+            "ingest",
+            IngestBench.Workload,
+            rounds,
+            [(_, _) => BareAsync(bench.BootstrapServers), (_, _) => ConsumeAsync(consume, bench.BootstrapServers), .. bench.Contestants],
+            CancellationToken.None);
+        report.Write();
+        foreach (var ours in new[] { IngestBench.KeepingNothing, IngestBench.OnDisk })
         {
-            // A B, B A, A B, …: whatever drifts on the machine falls on both.
-            await using var scratch = await Scratch.StartAsync(Partitions);
-            await scratch.ProduceAsync(Interactions(round));
-            if (round % 2 == 0)
-            {
-                bare.Add(await BareAsync(scratch));
-                ours.Add(await OursAsync(scratch));
-            }
-            else
-            {
-                ours.Add(await OursAsync(scratch));
-                bare.Add(await BareAsync(scratch));
-            }
+            Goal.AtMost($"P1 a, CPU of '{ours}' / '{Bare}'", Cpu(ours) / Cpu(Bare), 1.5);
+            Goal.AtMost($"P1 b, CPU of '{ours}' / '{C}'", Cpu(ours) / Cpu(C), 5);
         }
 
-        Measurement.Print("bare Confluent.Kafka loop", "records", bare);
-        Measurement.Print("ingest to the synced journal", "interactions", ours);
+        double Cpu(string name) => report[name].CpuMicroseconds!.Value.Median;
     }
 
-    private static async Task<Measurement> OursAsync(Scratch scratch)
+    private static async Task<IReadOnlyList<Sample>> BareAsync(string bootstrapServers)
     {
-        await using var pipeline = await Pipeline.StartAsync(
-            scratch.Options(new KeyValuePair<string, string?>("Users:RecommendOn", "RequestsOnly")), TimeProvider.System, NullLoggerFactory.Instance, CancellationToken.None);
-        while (pipeline.Figures.Interactions == 0)
-        {
-            await Task.Delay(1);
-        }
-
-        var first = pipeline.Figures.Interactions;
-        var measured = await Measurement.OfAsync(Records - first, async () =>
-        {
-            while (pipeline.Figures.Interactions < Records)
-            {
-                if (pipeline.Failed.IsCompleted)
-                {
-                    throw await pipeline.Failed;
-                }
-
-                await Task.Delay(1);
-            }
-        });
-        var stored = (await pipeline.Journal.StatisticsAsync(CancellationToken.None)).Interactions;
-        return stored == Records ? measured : throw new InvalidOperationException($"The journal holds {stored} interactions of {Records}.");
-    }
-
-    private static async Task<Measurement> BareAsync(Scratch scratch)
-    {
+        NativeKafka.EnsureLoaded();
         var config = new ConsumerConfig
         {
-            BootstrapServers = scratch.Cluster.BootstrapServers,
+            BootstrapServers = bootstrapServers,
             GroupId = "bare",
             EnableAutoCommit = false,
             AutoOffsetReset = AutoOffsetReset.Earliest,
-            FetchWaitMaxMs = 2,
         };
-        using var consumer = new ConsumerBuilder<byte[], byte[]>(config).Build();
-        consumer.Assign(Enumerable.Range(0, Partitions).Select(p => new TopicPartitionOffset(scratch.Kafka.Topics.Interactions, p, Offset.Beginning)));
-        while (consumer.Consume(TimeSpan.FromMilliseconds(10)) is null)
+        foreach (var (name, value) in IngestBench.Consumer)
         {
-            // Connecting is not throughput either.
+            config.Set(name, value);
         }
 
-        return await Measurement.OfAsync(Records - 1, () =>
+        using var consumer = new ConsumerBuilder<byte[], byte[]>(config).Build();
+        consumer.Assign(Enumerable.Range(0, IngestBench.Partitions).Select(p => new TopicPartitionOffset(Topic, p, Offset.Beginning)));
+        Count(consumer, IngestBench.Users);
+        var measured = await Measurement.OfAsync(IngestBench.Timed, () =>
         {
-            for (var seen = 1; seen < Records;)
-            {
-                if (consumer.Consume(TimeSpan.FromMilliseconds(100)) is not null)
-                {
-                    seen++;
-                }
-            }
-
+            Count(consumer, IngestBench.Timed);
             return Task.CompletedTask;
         });
+        return [measured.As(Bare, "records")];
     }
 
-    private static IEnumerable<Interaction> Interactions(int seed)
+    private static void Count(IConsumer<byte[], byte[]> consumer, int records)
     {
-        var random = new Random(seed);
-        for (var i = 0; i < Records; i++)
+        for (var seen = 0; seen < records;)
         {
-            yield return new Interaction($"user-{random.Next(Users):d6}", $"item-{random.Next(Items):d5}", InteractionType.Click, 1_700_000_000_000 + i);
+            if (consumer.Consume(TimeSpan.FromMilliseconds(100)) is not null)
+            {
+                seen++;
+            }
         }
+    }
+
+    private static async Task<IReadOnlyList<Sample>> ConsumeAsync(Anchor consume, string bootstrapServers)
+    {
+        var measured = await consume.RunAsync(
+            IngestBench.Timed, [],
+            [
+                bootstrapServers, Topic, $"{IngestBench.Partitions}", $"{IngestBench.Users}", $"{IngestBench.Timed}",
+                .. IngestBench.Consumer.Select(setting => $"{setting.Key}={setting.Value}"),
+            ]);
+        return [measured.As(C, "records")];
     }
 }

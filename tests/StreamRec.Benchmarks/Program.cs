@@ -1,7 +1,8 @@
 using System.Globalization;
 using StreamRec.Benchmarks;
 
-// ./build.sh bench [ingest|path|train|transitions|join] [rounds]: each benchmark with its anchor in the same run, rounds interleaved, median with min and max.
+// ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
+// median with min and max. Ours alone, on any machine: streamrec bench.
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
 if (args is ["crash", ..])
 {
@@ -9,36 +10,57 @@ if (args is ["crash", ..])
 }
 
 var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
-switch (args.FirstOrDefault("all"))
+try
 {
-    case "ingest":
-        await IngestBenchmark.RunAsync(rounds);
-        break;
-    case "path":
-        await PathBenchmark.RunAsync(rounds);
-        break;
-    case "train":
-        await TrainBenchmark.RunAsync(rounds, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5);
-        break;
-    case "transitions":
-        await TransitionsBenchmark.RunAsync(rounds);
-        break;
-    case "join":
-        await JoinBenchmark.RunAsync(rounds);
-        break;
-    // A child process of the one above.
-    case "train-ours":
-        TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
-        break;
-    case "all":
-        await IngestBenchmark.RunAsync(rounds);
-        await PathBenchmark.RunAsync(rounds);
-        await TrainBenchmark.RunAsync(rounds, epochs: 5);
-        await TransitionsBenchmark.RunAsync(rounds);
-        break;
-    default:
-        await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|path|train|transitions|join] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string]");
-        return 2;
+    switch (args.FirstOrDefault("all"))
+    {
+        case "ingest":
+            await IngestBenchmark.RunAsync(rounds);
+            break;
+        case "journal":
+            await JournalBenchmark.RunAsync(rounds);
+            break;
+        case "recovery":
+            await RecoveryBenchmark.RunAsync(rounds);
+            break;
+        case "path":
+            await PathBenchmark.RunAsync(rounds);
+            break;
+        case "memory":
+            await MemoryBenchmark.RunAsync(rounds);
+            break;
+        case "train":
+            await TrainBenchmark.RunAsync(rounds, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5);
+            break;
+        case "transitions":
+            await TransitionsBenchmark.RunAsync(rounds);
+            break;
+        case "join":
+            await JoinBenchmark.RunAsync(rounds);
+            break;
+        // A child process of train.
+        case "train-ours":
+            TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
+            break;
+        case "all":
+            await IngestBenchmark.RunAsync(rounds);
+            await JournalBenchmark.RunAsync(rounds);
+            await RecoveryBenchmark.RunAsync(rounds);
+            await PathBenchmark.RunAsync(rounds);
+            await MemoryBenchmark.RunAsync(rounds);
+            await TrainBenchmark.RunAsync(rounds, epochs: 5);
+            await TransitionsBenchmark.RunAsync(rounds);
+            break;
+        default:
+            await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string]");
+            return 2;
+    }
+}
+catch (AnchorMissingException exception)
+{
+    await Console.Error.WriteLineAsync($"error: {exception.Message}");
+    await Console.Error.WriteLineAsync("Try: streamrec bench, which needs no anchor.");
+    return 1;
 }
 
 return 0;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
+using StreamRec.Cli.Bench;
 using StreamRec.Domain;
 using StreamRec.Models.RecGpt;
 using StreamRec.Torch;
@@ -35,7 +36,7 @@ internal static class TrainBenchmark
             return;
         }
 
-        Measurement.PrintMachine();
+        Console.WriteLine(Machine.Now());
         foreach (var loss in new[] { "bce", "ce" })
         {
             var (ours, peer) = (new List<Pass[]>(), new List<Pass[]>());

@@ -1,4 +1,4 @@
-using System.Globalization;
+using StreamRec.Cli.Bench;
 using StreamRec.Domain;
 using StreamRec.Inference;
 using StreamRec.Models.Transitions;
@@ -18,25 +18,31 @@ internal static class TransitionsBenchmark
 
     public static async Task RunAsync(int rounds)
     {
-        Measurement.PrintMachine();
-        var (one, four, lists) = (new List<Measurement>(), new List<Measurement>(), new List<Measurement>());
         var histories = Histories(new Random(1));
-        var bytes = 0L;
-        for (var round = 0; round < rounds; round++)
-        {
-            var before = GC.GetTotalMemory(forceFullCollection: true);
-            var counts = new TransitionCounts(new TransitionsSettings(), Items);
-            one.Add(await CountAsync(counts, histories, threads: 1));
-            // In later rounds the former counts are given up somewhere in between.
-            bytes = round == 0 ? GC.GetTotalMemory(forceFullCollection: true) - before : bytes;
-            four.Add(await CountAsync(new TransitionCounts(new TransitionsSettings(), Items), histories, threads: 4));
-            lists.Add(await ListsAsync(counts, histories));
-        }
+        var report = await BenchReport.RunAsync(
+            $"./build.sh bench transitions {rounds}",
+            "transitions",
+            $"{Users * History:N0} interactions of {Users:N0} users on {Items:N0} items, then {Lists:N0} lists of 10 from windows of {History}.",
+            rounds,
+            [
+                async (_, _) => [(await CountAsync(Empty(), histories, threads: 1)).As("counting, 1 thread", "interactions")],
+                async (_, _) => [(await CountAsync(Empty(), histories, threads: 4)).As("counting, 4 threads", "interactions")],
+                (_, _) => CountedAsync(histories),
+            ],
+            CancellationToken.None);
+        report.Write();
+    }
 
-        Measurement.Print("counting, 1 thread", "interactions", one);
-        Measurement.Print("counting, 4 threads", "interactions", four);
-        Measurement.Print("lists of 10 from windows of 50", "lists", lists);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"memory",-34} {bytes / (double)Items,10:N0} bytes an item after {Users * History:N0} interactions"));
+    private static TransitionCounts Empty() => new(new TransitionsSettings(), Items);
+
+    /// <summary>What counts take, and lists from them.</summary>
+    private static async Task<IReadOnlyList<Sample>> CountedAsync(int[][] histories)
+    {
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        var counts = Empty();
+        await CountAsync(counts, histories, threads: 1);
+        var bytes = GC.GetTotalMemory(forceFullCollection: true) - before;
+        return [(await ListsAsync(counts, histories)).As("lists", "lists"), new Sample("memory of an item", bytes / (double)Items, "B")];
     }
 
     private static Task<Measurement> CountAsync(TransitionCounts counts, int[][] histories, int threads) =>
