@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using StreamRec.Cli.Bench;
 using StreamRec.Domain;
 using StreamRec.Journal;
 using StreamRec.Kafka;
@@ -50,6 +51,7 @@ internal static class Failures
         ServerRefusedException => (ExitCode.Failure, ""),
         JournalUnreachableException => (ExitCode.Failure, "streamrec doctor"),
         JournalSchemaException or JournalCorruptException or JournalFailedException => (ExitCode.Failure, "streamrec doctor"),
+        BenchFailedException => (ExitCode.Failure, "streamrec doctor"),
         _ when KafkaFailure.Is(exception) => (ExitCode.Failure, "streamrec doctor"),
         TorchException or DllNotFoundException => (ExitCode.Failure, "streamrec doctor"),
         FileNotFoundException or DirectoryNotFoundException or InvalidDataException => (ExitCode.Failure, ""),

@@ -46,7 +46,7 @@ internal sealed class Anchor : IDisposable
         var result = JsonSerializer.Deserialize<Result>(output, JsonSerializerOptions.Web)!;
         return result.Count == items
             ? new Measurement(items, TimeSpan.FromSeconds(result.WallSeconds), TimeSpan.FromSeconds(result.CpuSeconds))
-            : throw new InvalidOperationException($"The anchor {Path.GetFileName(_program)} did {result.Count:N0} items, not {items:N0}.");
+            : throw new BenchFailedException($"The anchor {Path.GetFileName(_program)} did {result.Count:N0} items, not {items:N0}.");
     }
 
     public void Dispose() => _scratch.Dispose();

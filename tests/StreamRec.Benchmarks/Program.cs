@@ -1,5 +1,6 @@
 using System.Globalization;
 using StreamRec.Benchmarks;
+using StreamRec.Cli.Bench;
 
 // ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
 // median with min and max. Ours alone, on any machine: streamrec bench.
@@ -60,6 +61,11 @@ catch (AnchorMissingException exception)
 {
     await Console.Error.WriteLineAsync($"error: {exception.Message}");
     await Console.Error.WriteLineAsync("Try: streamrec bench, which needs no anchor.");
+    return 1;
+}
+catch (BenchFailedException exception)
+{
+    await Console.Error.WriteLineAsync($"error: {exception.Message}");
     return 1;
 }
 

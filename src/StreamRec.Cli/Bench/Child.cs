@@ -53,7 +53,7 @@ internal sealed class Child : IAsyncDisposable
     }
 
     /// <summary>The next JSON document that it writes, one on a line.</summary>
-    /// <exception cref="InvalidOperationException">It has ended instead.</exception>
+    /// <exception cref="BenchFailedException">It has ended instead.</exception>
     public async Task<JsonElement> ReadAsync(CancellationToken cancellationToken)
     {
         while (await _output.Reader.WaitToReadAsync(cancellationToken))
@@ -69,7 +69,7 @@ internal sealed class Child : IAsyncDisposable
     }
 
     /// <summary>It was needed and is gone; what it said last is in the message.</summary>
-    public InvalidOperationException Ended()
+    public BenchFailedException Ended()
     {
         _process.WaitForExit(TimeSpan.FromSeconds(5));
         var errors = new List<string>();
@@ -78,7 +78,7 @@ internal sealed class Child : IAsyncDisposable
             errors.Add(line);
         }
 
-        return new InvalidOperationException($"A process of the benchmark has ended: streamrec {string.Join(' ', _process.StartInfo.ArgumentList)}\n{string.Join('\n', errors)}");
+        return new BenchFailedException($"A process of the benchmark has ended: streamrec {string.Join(' ', _process.StartInfo.ArgumentList)}\n{string.Join('\n', errors)}");
     }
 
     /// <summary>SIGKILL: no chance to finish anything.</summary>

@@ -19,6 +19,10 @@ internal sealed class EndToEnd : IDisposable
     private readonly long[] _sentAt;
     private readonly long[] _answeredAt;
     private readonly Random _random = new(1);
+
+    // An event that a server has seen before is no new interaction, and it remembers those of former rounds.
+    private readonly long _firstEvent = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000_000;
+
     private readonly Thread _observer;
     private readonly int _users;
     private int _sent;
@@ -59,10 +63,9 @@ internal sealed class EndToEnd : IDisposable
     }
 
     /// <summary>Sends at a rate, at random moments (Poisson); median and 99th percentile until the answer, in ms.</summary>
-    public async Task<(double P50, double P99)> PacedAsync(double perSecond, TimeSpan duration, CancellationToken cancellationToken)
+    public async Task<(double P50, double P99)> PacedAsync(double perSecond, int count, CancellationToken cancellationToken)
     {
         var first = _sent;
-        var count = (int)(perSecond * duration.TotalSeconds);
         var started = Stopwatch.GetTimestamp();
         var due = 0.0;
         for (var sent = 0; sent < count;)
@@ -96,7 +99,7 @@ internal sealed class EndToEnd : IDisposable
         {
             var number = _sent++;
             Volatile.Write(ref _sentAt[number], Stopwatch.GetTimestamp());
-            _traffic.Send(number % _users, _random.Next(Population.Items), number);
+            _traffic.Send(number % _users, _random.Next(Population.Items), _firstEvent + number);
         }
     }
 
@@ -112,7 +115,7 @@ internal sealed class EndToEnd : IDisposable
 
             if (Stopwatch.GetElapsedTime(waiting) > Patience)
             {
-                throw new TimeoutException($"{_answered:N0} answers of {_sent:N0} have come within {Patience.TotalSeconds:F0} s of the last record.");
+                throw new BenchFailedException($"{_answered:N0} answers of {_sent:N0} have come within {Patience.TotalSeconds:F0} s of the last record.");
             }
 
             await Task.Delay(1, cancellationToken);
@@ -141,13 +144,14 @@ internal sealed class EndToEnd : IDisposable
     {
         var now = Stopwatch.GetTimestamp();
         var mark = "\"event_id\":\""u8;
-        if (value.IndexOf(mark) is not (>= 0 and var at) || !Utf8Parser.TryParse(value[(at + mark.Length)..], out int number, out _)
+        if (value.IndexOf(mark) is not (>= 0 and var at) || !Utf8Parser.TryParse(value[(at + mark.Length)..], out long eventId, out _)
             || (_mustHave is not null && value.IndexOf(_mustHave) < 0))
         {
-            throw new InvalidDataException($"An answer is not what is to be measured: {System.Text.Encoding.UTF8.GetString(value)}");
+            throw new BenchFailedException($"An answer is not what is to be measured: {System.Text.Encoding.UTF8.GetString(value)}");
         }
 
         // An answer may come twice.
+        var number = eventId - _firstEvent;
         if (_answeredAt[number] == 0)
         {
             _answeredAt[number] = now;

@@ -162,7 +162,7 @@ internal sealed class IngestBench : IAsyncDisposable
     {
         if (found != expected)
         {
-            throw new InvalidOperationException($"{what} {found:N0}, not {expected:N0}.");
+            throw new BenchFailedException($"{what} {found:N0}, not {expected:N0}.");
         }
     }
 }

@@ -83,7 +83,7 @@ internal sealed class JournalBench
         var stored = (await journal.StatisticsAsync(cancellationToken)).Interactions;
         if (stored != Interactions)
         {
-            throw new InvalidOperationException($"The journal holds {stored:N0} interactions of {Interactions:N0}.");
+            throw new BenchFailedException($"The journal holds {stored:N0} interactions of {Interactions:N0}.");
         }
 
         return

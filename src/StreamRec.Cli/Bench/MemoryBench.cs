@@ -66,7 +66,7 @@ internal static class MemoryBench
         var (heapAfter, residentAfter) = Memory();
         if (stages.Shards.Resident != Users)
         {
-            throw new InvalidOperationException($"{stages.Shards.Resident:N0} users are resident, not {Users:N0}.");
+            throw new BenchFailedException($"{stages.Shards.Resident:N0} users are resident, not {Users:N0}.");
         }
 
         Output.WriteJson(new
@@ -104,7 +104,7 @@ internal static class MemoryBench
                 {
                     if (delivery == Delivery.NotOpen)
                     {
-                        throw new InvalidOperationException($"The shard of {source} has failed.");
+                        throw new BenchFailedException($"The shard of {source} has failed.");
                     }
 
                     await Task.Delay(1, cancellationToken);

@@ -113,7 +113,7 @@ internal sealed class RecoveryBench : IDisposable
         var found = (await offline.Journal.StatisticsAsync(cancellationToken)).Interactions;
         if (found < promised)
         {
-            throw new InvalidOperationException($"The journal had acknowledged {promised:N0} interactions before it was killed and holds {found:N0}.");
+            throw new BenchFailedException($"The journal had acknowledged {promised:N0} interactions before it was killed and holds {found:N0}.");
         }
     }
 
@@ -130,7 +130,7 @@ internal sealed class RecoveryBench : IDisposable
                 {
                     if (states[i] is not { } state || !Same(state, expected[i]))
                     {
-                        throw new InvalidOperationException($"The sequence of {expected[i].UserId} came back different.");
+                        throw new BenchFailedException($"The sequence of {expected[i].UserId} came back different.");
                     }
                 }
             }
@@ -154,7 +154,7 @@ internal sealed class RecoveryBench : IDisposable
             lists.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
             if (!list.Contains("\"rank\":10,", StringComparison.Ordinal) || !list.Contains("\"fallback\":null", StringComparison.Ordinal))
             {
-                throw new InvalidOperationException($"That is no list of ten from the model: {list}");
+                throw new BenchFailedException($"That is no list of ten from the model: {list}");
             }
         }
 

@@ -45,13 +45,13 @@ internal sealed class ServerChild : IResponder
                     var http = new HttpClient { BaseAddress = address.Url };
                     return await http.GetStringAsync("health/ready", cancellationToken) == "ready"
                         ? new ServerChild(process, http)
-                        : throw new InvalidOperationException("The server listens and is not ready.");
+                        : throw new BenchFailedException("The server listens and is not ready.");
                 }
 
                 await Task.Delay(Period, cancellationToken);
             }
 
-            throw new TimeoutException($"The server is not ready after {Patience.TotalMinutes:F0} minutes.");
+            throw new BenchFailedException($"The server is not ready after {Patience.TotalMinutes:F0} minutes.");
         }
         catch
         {

@@ -65,14 +65,14 @@ internal sealed class Traffic : IDisposable
     {
         if (_producer.Flush(Patience) > 0)
         {
-            throw new TimeoutException($"The broker has not taken everything within {Patience.TotalSeconds:F0} s.");
+            throw new BenchFailedException($"The broker has not taken everything within {Patience.TotalSeconds:F0} s.");
         }
 
         ThrowFailure();
     }
 
     /// <summary>An embedded broker drops its oldest records without a word; what was dropped cannot be measured.</summary>
-    /// <exception cref="InvalidOperationException">Something was dropped.</exception>
+    /// <exception cref="BenchFailedException">Something was dropped.</exception>
     public static void RequireWhole(string bootstrapServers, int partitions)
     {
         using var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = bootstrapServers, GroupId = "bench-check" }).Build();
@@ -81,7 +81,7 @@ internal sealed class Traffic : IDisposable
             var low = consumer.QueryWatermarkOffsets(new TopicPartition(new TopicNames().Interactions, partition), Patience).Low.Value;
             if (low > 0)
             {
-                throw new InvalidOperationException($"The embedded broker has dropped {low} records of partition {partition}: more partitions are needed.");
+                throw new BenchFailedException($"The embedded broker has dropped {low} records of partition {partition}: more partitions are needed.");
             }
         }
     }
