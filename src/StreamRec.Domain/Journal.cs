@@ -125,6 +125,14 @@ public interface IJournal : IAsyncDisposable
     /// <exception cref="JournalCorruptException">A segment fails its checksum or cannot be read.</exception>
     IAsyncEnumerable<StoredSegment> ReadAsync(long afterPosition, SourcePartition? source, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The position behind which the newest records lie, as many as asked for or a few more, those without use counted like others; 0 when there
+    /// are no more.
+    /// </summary>
+    /// <param name="records">1 or more.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken);
+
     /// <summary>Removes every trace of a user: segments are rewritten, the state is deleted, an audit record without the id stays.</summary>
     /// <remarks>
     /// Whoever has the user in memory would bring it back: owners in other processes of partitions in which the user was are fenced, and

@@ -113,6 +113,9 @@ public abstract class SegmentJournal : IJournal
         long afterPosition, SourcePartition? source, CancellationToken cancellationToken);
 
     /// <inheritdoc/>
+    public abstract ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
     public abstract ValueTask<ForgetReceipt> ForgetAsync(
         string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken);
 

@@ -175,7 +175,7 @@ public sealed class Pipeline : IAsyncDisposable
         Registry = new ModelRegistry(Options.ModelsDirectory, _logs.CreateLogger<ModelRegistry>());
         Registry.RemoveAbandoned(_time.GetUtcNow());
         var recipe = ReadRecipe(Options.Training.Recipe);
-        var counts = await StreamCounts.ReadAsync(Journal, TransitionsSettings.Of(recipe), _time, cancellationToken);
+        var counts = await StreamCounts.ReadAsync(Journal, Options.Server.CountedAtStart, TransitionsSettings.Of(recipe), _time, cancellationToken);
         Models = new ModelControl(
             Registry, Families, new ModelContext(Journal.Catalogue, counts.Transitions), _logs.CreateLogger<ModelControl>());
         _stop.Push(() => Dispose(Models));

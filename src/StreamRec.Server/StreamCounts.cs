@@ -5,7 +5,7 @@ using StreamRec.Models.Transitions;
 
 namespace StreamRec.Server;
 
-/// <summary>What is counted of the stream, from the journal's first interaction to the newest: popularity and transitions.</summary>
+/// <summary>What is counted of the stream, from a while before the start to the newest interaction: popularity and transitions.</summary>
 public sealed class StreamCounts : IInteractionObserver
 {
     private StreamCounts(Popularity popularity, TransitionEvidence transitions, FallbackLists lists) =>
@@ -18,17 +18,19 @@ public sealed class StreamCounts : IInteractionObserver
     /// <summary>Lists from both.</summary>
     public FallbackLists Lists { get; }
 
-    /// <summary>Counts everything that a journal holds, in one pass.</summary>
+    /// <summary>Counts the newest that a journal holds, in one pass.</summary>
     /// <param name="journal">The journal.</param>
+    /// <param name="newest">How many records: what a start costs must not grow with what was ever stored.</param>
     /// <param name="settings">How transitions are counted and asked.</param>
     /// <param name="time">The clock of popularity's ranking.</param>
     /// <param name="cancellationToken">Stops reading.</param>
     public static async Task<StreamCounts> ReadAsync(
-        IJournal journal, TransitionsSettings settings, TimeProvider time, CancellationToken cancellationToken)
+        IJournal journal, long newest, TransitionsSettings settings, TimeProvider time, CancellationToken cancellationToken)
     {
         var (popularity, transitions) = (new Popularity(journal.Catalogue, time), new TransitionCounts(settings, journal.Catalogue.Count));
         var recent = new Dictionary<string, List<int>>(StringComparer.Ordinal);
-        await foreach (var stored in journal.ReadAsync(0, null, cancellationToken))
+        var after = await journal.FindNewestAsync(newest, cancellationToken);
+        await foreach (var stored in journal.ReadAsync(after, null, cancellationToken))
         {
             foreach (var entry in stored.Segment.Entries)
             {

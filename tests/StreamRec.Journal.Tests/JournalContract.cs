@@ -317,6 +317,21 @@ public abstract partial class JournalContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_newest_records_are_found_by_their_number()
+    {
+        var (first, second) = (await Journal.AcquireAsync(Some.Partition(), Token), await Journal.AcquireAsync(Some.Partition() with { Partition = 1 }, Token));
+        Assert.Equal(0, await Journal.FindNewestAsync(5, Token));
+        await Journal.AppendAsync(first, Some.Clicks(0, "a", "b", "c"), Token);
+        await Journal.AppendAsync(second, Some.Clicks(0, "d"), Token);
+        await Journal.AppendAsync(first, Some.Clicks(3, "e", "f"), Token);
+
+        foreach (var (records, position) in new[] { (1, 2), (2, 2), (3, 1), (4, 0), (6, 0), (7, 0) })
+        {
+            Assert.Equal(position, await Journal.FindNewestAsync(records, Token));
+        }
+    }
+
+    [Fact]
     public async Task Audit_records_come_back_newest_first_and_by_action()
     {
         await Journal.AddAuditAsync("gap accepted", "t[0]: 5 records", Token);

@@ -62,6 +62,8 @@ internal sealed class FakeJournal : IJournal
 
     public ValueTask<ForgetReceipt> ForgetAsync(string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken) =>

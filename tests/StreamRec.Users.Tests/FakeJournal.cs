@@ -311,6 +311,8 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         }
     }
 
+    public ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken) =>

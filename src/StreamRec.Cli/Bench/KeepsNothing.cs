@@ -55,6 +55,14 @@ internal sealed class KeepsNothing : IJournal
     public ValueTask<ForgetReceipt> ForgetAsync(string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken) =>
         throw new NotSupportedException("There is nothing to forget here.");
 
+    public ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken) => ValueTask.FromResult(0L);
+
+    public ValueTask AddAuditAsync(string action, string detail, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("There is nothing to audit here.");
+
+    public ValueTask<IReadOnlyList<AuditRecord>> ReadAuditAsync(string? action, int newest, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("There is nothing to audit here.");
+
     public ValueTask<JournalStatistics> StatisticsAsync(CancellationToken cancellationToken) =>
         throw new NotSupportedException("There is nothing to count here.");
 

@@ -53,7 +53,7 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
         var cluster = await KafkaCluster.StartAsync(kafka, TimeProvider.System, NullLogger<KafkaCluster>.Instance, cancellationToken);
         var deadLetters = new DeadLetters(cluster, kafka, TimeProvider.System, NullLogger<DeadLetters>.Instance, Fail);
         var ingest = new KafkaIngest(
-            cluster, kafka, Shards, deadLetters, Completed, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Fail);
+            cluster, kafka, new MappingOptions(), Shards, deadLetters, Completed, static _ => Task.CompletedTask, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Fail);
         await ingest.StartAsync(cancellationToken);
         return new Ingest(cluster, deadLetters, ingest);
     }

@@ -59,7 +59,7 @@ internal static class RecommendCommand
         var had = state?.Entries.ToArray().Where(e => e.Type != InteractionType.Impression).Select(e => e.Item).ToArray() ?? [];
         var version = data.Models.Champion;
         var settings = TransitionsSettings.Of(version is null ? Pipeline.ReadRecipe(options.Training.Recipe) : data.Registry.ReadManifest(version).Config);
-        var counts = await StreamCounts.ReadAsync(data.Journal, settings, TimeProvider.System, cancellationToken);
+        var counts = await StreamCounts.ReadAsync(data.Journal, options.Server.CountedAtStart, settings, TimeProvider.System, cancellationToken);
         IReadOnlyList<RankedItem> items = [];
         if (version is not null)
         {

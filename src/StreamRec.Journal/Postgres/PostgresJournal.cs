@@ -170,6 +170,14 @@ internal sealed class PostgresJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
+    public override async ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        return await _database.RunAsync(
+            (connection, cancellation) => PostgresReader.FindNewestAsync(connection, records, cancellation), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public override async ValueTask<ForgetReceipt> ForgetAsync(
         string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken)
     {

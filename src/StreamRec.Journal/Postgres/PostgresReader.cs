@@ -95,6 +95,21 @@ internal static class PostgresReader
         return (saved, unfolded);
     }
 
+    /// <summary>The position behind which so many records lie, or a few more; 0 when there are no more.</summary>
+    public static async Task<long> FindNewestAsync(NpgsqlConnection connection, long records, CancellationToken cancellationToken)
+    {
+        // From the newest down, and no further than needed.
+        await using var command = Sql.Command(
+            connection,
+            """
+            SELECT position - 1 FROM (
+                SELECT position, sum(next_offset - first_offset) OVER (ORDER BY position DESC) AS records FROM segments) s
+            WHERE records >= $1 ORDER BY position DESC LIMIT 1
+            """,
+            records);
+        return (long?)await command.ExecuteScalarAsync(cancellationToken) ?? 0;
+    }
+
     /// <summary>The partition's newest epoch, 0 when nobody ever acquired it.</summary>
     public static async Task<long> EpochAsync(NpgsqlConnection connection, SourcePartition source, CancellationToken cancellationToken)
     {

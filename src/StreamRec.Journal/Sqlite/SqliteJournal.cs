@@ -124,6 +124,13 @@ internal sealed class SqliteJournal : SegmentJournal
     }
 
     /// <inheritdoc/>
+    public override async ValueTask<long> FindNewestAsync(long records, CancellationToken cancellationToken)
+    {
+        Writer.ThrowIfUnusable();
+        return await _readers.ReadAsync(reader => reader.FindNewest(records, cancellationToken), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public override async ValueTask<ForgetReceipt> ForgetAsync(
         string userId, IReadOnlyCollection<PartitionLease> clean, CancellationToken cancellationToken)
     {

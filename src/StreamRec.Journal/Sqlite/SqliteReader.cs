@@ -24,6 +24,7 @@ internal sealed class SqliteReader : IDisposable
     private readonly SqliteStatement _unfolded;
     private readonly SqliteStatement _unfoldedSegments;
     private readonly SqliteStatement _epoch;
+    private readonly SqliteStatement _newest;
     private readonly SqliteStatement _audit;
     private readonly SqliteStatement _total;
 
@@ -58,6 +59,13 @@ internal sealed class SqliteReader : IDisposable
             ORDER BY 1
             """);
         _epoch = _database.Prepare("SELECT epoch FROM partitions WHERE topic = ?1 AND log = ?2 AND partition = ?3");
+        _newest = _database.Prepare(
+            """
+            SELECT position, next_offset - first_offset FROM segments
+            UNION ALL SELECT position, next_offset - first_offset FROM recent
+            UNION ALL SELECT position, next_offset - first_offset FROM joined
+            ORDER BY position DESC
+            """);
         _audit = _database.Prepare("SELECT at, action, detail FROM audit WHERE ?1 = '' OR action = ?1 ORDER BY id DESC LIMIT ?2");
         _total = _database.Prepare("SELECT value FROM meta WHERE key = ?1");
     }
@@ -94,6 +102,29 @@ internal sealed class SqliteReader : IDisposable
             ReadInto(chunk, above.Bind(1, afterPosition).Bind(2, upToPosition));
         });
         return chunk.Take();
+    }
+
+    /// <summary>The position behind which so many records lie, or a few more; 0 when there are no more.</summary>
+    public long FindNewest(long records, CancellationToken cancellationToken)
+    {
+        try
+        {
+            for (var found = 0L; _newest.Step();)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                found += _newest.Int64(1);
+                if (found >= records)
+                {
+                    return _newest.Int64(0) - 1;
+                }
+            }
+
+            return 0;
+        }
+        finally
+        {
+            _newest.Reset();
+        }
     }
 
     public List<long> SegmentsOf(string userId, long upToPosition, CancellationToken cancellationToken)
