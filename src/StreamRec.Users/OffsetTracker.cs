@@ -5,15 +5,17 @@ namespace StreamRec.Users;
 /// <summary>Turns finished turns that arrive in any order into the one offset of a partition below which everything is finished.</summary>
 /// <remarks>
 /// Invariant: the completed offset never passes a turn that is not durable or whose list is neither published nor superseded, so a crash
-/// repeats lists and never loses one. A late list only delays it. Threading: <see cref="Begin"/> from the shard, in offset order; the rest
-/// from any thread. The port is called under the lock, which keeps its offsets ascending; it does not block.
+/// repeats lists and never loses one. A late list only delays it. Bound: a finished turn joins the one before it, so only turns with
+/// something open are kept, no more than there are commits and lists under way, however long the oldest of them waits.
+/// Threading: <see cref="Begin"/> from the shard, in offset order; the rest from any thread. The port is called under the lock, which keeps
+/// its offsets ascending; it does not block.
 /// </remarks>
 internal sealed class OffsetTracker
 {
     private readonly SourcePartition _source;
     private readonly ICompletedOffsets _offsets;
     private readonly Lock _gate = new();
-    private readonly Queue<Ticket> _unfinished = new();
+    private readonly LinkedList<Ticket> _unfinished = new();
     private TaskCompletionSource? _idle;
     private long _completed;
     private bool _closed;
@@ -31,7 +33,7 @@ internal sealed class OffsetTracker
     /// <summary>Every record below is durable and its list is published or superseded.</summary>
     public long Completed => Volatile.Read(ref _completed);
 
-    /// <summary>Turns begun and not yet passed by <see cref="Completed"/>.</summary>
+    /// <summary>Turns of which something is open.</summary>
     public int Unfinished
     {
         get
@@ -49,7 +51,7 @@ internal sealed class OffsetTracker
         var ticket = new Ticket(this, nextOffset, lists + 1);
         lock (_gate)
         {
-            _unfinished.Enqueue(ticket);
+            ticket.Place = _unfinished.AddLast(ticket);
         }
 
         return ticket;
@@ -79,26 +81,28 @@ internal sealed class OffsetTracker
         }
     }
 
-    private void Advance()
+    private void Finished(Ticket ticket)
     {
         lock (_gate)
         {
-            var before = _completed;
-            while (_unfinished.TryPeek(out var oldest) && oldest.IsFinished)
+            if (ticket.Place!.Previous is { } before)
             {
-                _unfinished.Dequeue();
-                _completed = Math.Max(_completed, oldest.NextOffset);
+                before.Value.NextOffset = Math.Max(before.Value.NextOffset, ticket.NextOffset);
+            }
+            else if (ticket.NextOffset > _completed)
+            {
+                _completed = ticket.NextOffset;
+                if (!_closed)
+                {
+                    _offsets.Completed(_source, _completed);
+                }
             }
 
+            _unfinished.Remove(ticket.Place);
             if (_unfinished.Count == 0)
             {
                 _idle?.TrySetResult();
                 _idle = null;
-            }
-
-            if (_completed > before && !_closed)
-            {
-                _offsets.Completed(_source, _completed);
             }
         }
     }
@@ -117,18 +121,20 @@ internal sealed class OffsetTracker
             ListFinished = _ => Finish();
         }
 
-        public long NextOffset { get; }
+        /// <summary>What is completed once this turn is finished and those before it; grows when the next one joins it. Under the tracker's lock.</summary>
+        public long NextOffset { get; set; }
+
+        /// <summary>Where it stands among the unfinished ones. Under the tracker's lock.</summary>
+        public LinkedListNode<Ticket>? Place { get; set; }
 
         /// <summary>One delegate for all lists of the turn, so that a list costs no closure.</summary>
         public Action<Recommendation?> ListFinished { get; }
-
-        public bool IsFinished => Volatile.Read(ref _open) == 0;
 
         public void Finish()
         {
             if (Interlocked.Decrement(ref _open) == 0)
             {
-                _tracker.Advance();
+                _tracker.Finished(this);
             }
         }
     }

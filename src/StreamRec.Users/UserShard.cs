@@ -19,7 +19,7 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
     /// <summary>Requests that may wait besides the batches. They are small; more callers than this wait their turn.</summary>
     public const int MaxRequests = 256;
 
-    // Ticks and the finisher's failure: each is told at most once while it waits.
+    // Room for ticks, the finisher's failure and the end. A tick that finds none is left out, and of many that have gathered one counts.
     private const int ControlMessages = 4;
 
     private readonly ShardContext _context;
@@ -179,7 +179,7 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
                     next = await AnswerAsync(messages, next, cancellationToken);
                     break;
                 case ShardMessage.Save save:
-                    if (save.Due)
+                    if (save.Due && !_saveDue)
                     {
                         _saveDue = true;
                         await CheckLeaseAsync(cancellationToken);

@@ -100,6 +100,24 @@ public sealed class DeadLettersTests
     }
 
     [Fact]
+    public async Task Records_that_the_broker_finds_too_large_are_written_although_the_queue_is_full()
+    {
+        var options = new KafkaOptions();
+        options.Producer.Config["queue.buffering.max.messages"] = "1";
+        await using var kafka = await TestKafka.StartAsync(options);
+        kafka.Broker.PushRequestErrors(0, ErrorCode.MsgSizeTooLarge);
+        using (var deadLetters = kafka.DeadLetters())
+        {
+            await Task.WhenAll(deadLetters.WriteAsync(Letter([1, 2, 3])), Task.Run(() => deadLetters.WriteAsync(Letter([4])), TestContext.Current.CancellationToken))
+                .WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        }
+
+        var records = Raw.Read(kafka.Servers, kafka.Options.Topics.DeadLetters, 2);
+        Assert.Single(records, r => r.Message.Value is null);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
     public async Task A_record_that_can_never_be_written_fails_its_task_and_tells_the_host_once()
     {
         await using var kafka = await TestKafka.StartAsync();

@@ -94,6 +94,34 @@ public sealed class ReaderTests
         }
     }
 
+    [Fact]
+    public async Task Requests_that_cannot_be_used_are_read_no_faster_than_they_are_written()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 10 });
+        Raw.Produce(kafka.Servers, kafka.Options.Topics.Requests, 0, [.. Enumerable.Repeat("?"u8.ToArray(), 100), """{"request_id":"r","user_id":"u"}"""u8.ToArray()]);
+        var written = new TaskCompletionSource();
+        _deadLetters.Completion = written.Task;
+        var handled = 0;
+        using var reader = new RequestReader(
+            kafka.Cluster, kafka.Options, Handle, _deadLetters, TimeProvider.System, NullLogger<RequestReader>.Instance, kafka.Failures.Enqueue);
+        await reader.StartAsync(Cancelled);
+        await Eventually.True(() => _deadLetters.Letters.Count == 10, "as many as may wait");
+
+        _deadLetters.Completion = Task.CompletedTask;
+        Assert.Equal((10, 0), (_deadLetters.Letters.Count, Volatile.Read(ref handled)));
+        written.SetResult();
+        await Eventually.True(() => Volatile.Read(ref handled) == 1, "what comes after them");
+        Assert.Equal(100, _deadLetters.Letters.Count);
+        await reader.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+
+        ValueTask Handle(RecommendationRequest request, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref handled);
+            return ValueTask.CompletedTask;
+        }
+    }
+
     [Theory]
     [InlineData("""{"user_id":"u"}""", "missing_request_id")]
     [InlineData("""{"request_id":"r"}""", "missing_user_id")]

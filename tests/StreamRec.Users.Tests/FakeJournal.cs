@@ -48,6 +48,8 @@ internal sealed class FakeJournal(Changes changes) : IJournal
 
     public int ItemAdditions { get; private set; }
 
+    public int LeaseChecks { get; private set; }
+
     public List<int> SaveSizes { get; } = [];
 
     public IReadOnlyList<StoredSegment> Segments
@@ -234,6 +236,7 @@ internal sealed class FakeJournal(Changes changes) : IJournal
     {
         lock (_gate)
         {
+            LeaseChecks++;
             return ValueTask.FromResult(_leases[lease.Source].Epoch == lease.Epoch);
         }
     }

@@ -20,6 +20,24 @@ public sealed class OffsetTrackerTests
     }
 
     [Fact]
+    public void Finished_turns_are_not_kept_however_long_an_older_one_is_open()
+    {
+        var tracker = new OffsetTracker(Source, 0, _offsets);
+        var oldest = tracker.Begin(1, lists: 0);
+        var late = tracker.Begin(2, lists: 0);
+        for (var offset = 3; offset <= 10_000; offset++)
+        {
+            tracker.Begin(offset, lists: 0).Finish();
+            Assert.Equal(2, tracker.Unfinished);
+        }
+
+        oldest.Finish();
+        Assert.Equal((1, 1), (tracker.Completed, _offsets.Of(Source)));
+        late.Finish();
+        Assert.Equal((10_000, 10_000, 0), (tracker.Completed, _offsets.Of(Source), tracker.Unfinished));
+    }
+
+    [Fact]
     public void A_turn_that_reads_nothing_new_reports_nothing()
     {
         var tracker = new OffsetTracker(Source, 10, _offsets);

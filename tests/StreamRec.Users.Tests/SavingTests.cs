@@ -62,6 +62,24 @@ public sealed class SavingTests
     }
 
     [Fact]
+    public async Task Ticks_that_gathered_during_a_long_stall_count_as_one()
+    {
+        await using var node = new Node(new UsersOptions { CommitsInFlight = 1 }, journal: changes => new FakeJournal(changes) { IsShared = true, HoldAppends = true });
+        await node.Shards.OpenAsync(Source, TestContext.Current.CancellationToken);
+        node.Deliver(Clicks(0, "a"));
+        await node.Changes.WaitAsync(() => node.Journal.AppendsIssued == 1);
+        node.Deliver(Clicks(1, "b"));
+        await node.Changes.WaitAsync(() => node.Journal.Loads == 2);
+        node.Time.Advance(1000 * node.Options.SaveInterval);
+
+        node.Journal.HoldAppends = false;
+        node.Journal.ReleaseAppend();
+        await node.Changes.WaitAsync(() => node.Journal.LeaseOf(Source).FoldedPosition == 2);
+        Assert.InRange(node.Journal.LeaseChecks, 1, 3);
+        Assert.Null(node.Escalated);
+    }
+
+    [Fact]
     public async Task More_users_than_the_bound_are_passivated_and_come_back_as_they_were()
     {
         await using var node = await OpenAsync(new UsersOptions { ResidentUsers = 10 });

@@ -156,6 +156,12 @@ public sealed class RequestReader : IHostedService, IDisposable
         else
         {
             _deadLettered.Add(_deadLetters.WriteAsync(new DeadLetter(record, error.Code, error.Message)));
+            if (_deadLettered.Count >= _options.BatchSize)
+            {
+                // Nothing but unusable requests: reading goes on at the pace at which they are written. A failure is told to the host by the dead letters.
+                Task.WhenAll(_deadLettered).ContinueWith(static _ => { }, TaskScheduler.Default).Wait(stopping);
+                _deadLettered.RemoveAll(t => t.IsCompletedSuccessfully);
+            }
         }
     }
 

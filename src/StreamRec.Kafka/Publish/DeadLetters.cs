@@ -66,7 +66,8 @@ public sealed class DeadLetters : IDeadLetters, IDisposable
                 var record = letter.Record;
                 Log.DeadLetterWithoutBytes(
                     _logger, $"{record.Topic}[{record.Partition.Value}]", record.Offset.Value, record.Message.Value?.LongLength ?? 0);
-                Produce(letter, WithoutBytes(letter), written);
+                // Not on this thread: it is the one that makes room in a full queue, and would wait for itself.
+                Task.Run(() => Produce(letter, WithoutBytes(letter), written));
             }
             else
             {

@@ -29,6 +29,10 @@ public sealed class ApiServer : IAsyncDisposable
     private const int MaxK = 1000;
     private const int MaxAudit = 100_000;
 
+    // A request holds a few KB and one place of a shard; connections beyond these are idle ones.
+    private const int MaxRequests = 256;
+    private const int MaxConnections = 1024;
+
     private readonly WebApplication _app;
     private readonly string _dataDirectory;
 
@@ -59,6 +63,7 @@ public sealed class ApiServer : IAsyncDisposable
             kestrel.Configure();
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Listen(IPAddress.Loopback, pipeline.Options.Server.HttpPort);
         });
         var app = builder.Build();
@@ -71,6 +76,7 @@ public sealed class ApiServer : IAsyncDisposable
         });
         app.UseStatusCodePages();
         app.Use((context, next) => Guard(context, next, token));
+        app.Use(new RequestLimit(MaxRequests).InvokeAsync);
         Map(app, pipeline);
         await app.StartAsync(cancellationToken);
 
