@@ -7,10 +7,13 @@ namespace StreamRec.Inference;
 /// Invariants. (1) A user is in at most one running batch, so a newer list can never be published before an older one.
 /// (2) A superseding request takes the place of the user's waiting superseding one and needs no room, so a hot user costs one place.
 /// (3) At most <c>capacity</c> requests wait; <see cref="PostAsync"/> then waits for room, which pushes back through shard and ingest.
+/// (4) Users take turns, and one who asks many times gets at most an eighth of a batch in which others wait.
 /// Callbacks of superseded requests run outside the lock.
 /// </remarks>
 internal sealed class Batcher : IDisposable
 {
+    private const int UsersShare = 8;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, User> _users = new(StringComparer.Ordinal);
     private readonly Queue<User> _ready = new();
@@ -62,7 +65,9 @@ internal sealed class Batcher : IDisposable
                 while (batch.Count < maxRequests && _ready.TryDequeue(out var user))
                 {
                     // A user's requests go together and in order; what the batch has no room for waits for its end.
-                    var count = Math.Min(user.Pending.Count, maxRequests - batch.Count);
+                    var isAlone = batch.Count == 0 && _ready.Count == 0;
+                    var share = isAlone ? maxRequests : Math.Max(1, maxRequests / UsersShare);
+                    var count = Math.Min(user.Pending.Count, Math.Min(share, maxRequests - batch.Count));
                     batch.AddRange(user.Pending.GetRange(0, count));
                     user.Pending.RemoveRange(0, count);
                     _room.Release(count);

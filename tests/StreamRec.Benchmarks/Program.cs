@@ -5,9 +5,16 @@ using StreamRec.Cli.Bench;
 // ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
 // median with min and max. Ours alone, on any machine: streamrec bench.
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
+// ./build.sh bench fairness [--rounds n] [--seconds n] [--hot rate]: what one user with most of the traffic costs the others.
 if (args is ["crash", ..])
 {
     return await CrashBenchmark.RunAsync(args);
+}
+
+if (args is ["fairness", ..])
+{
+    await FairnessBenchmark.RunAsync(Number("--rounds", 2), Number("--seconds", 10), Number("--hot", 10_000));
+    return 0;
 }
 
 var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
@@ -53,7 +60,7 @@ try
             await TransitionsBenchmark.RunAsync(rounds);
             break;
         default:
-            await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string]");
+            await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string], or fairness [--rounds n] [--seconds n] [--hot rate]");
             return 2;
     }
 }
@@ -70,3 +77,7 @@ catch (BenchFailedException exception)
 }
 
 return 0;
+
+int Number(string option, int otherwise) => args.SkipWhile(argument => argument != option).Skip(1).FirstOrDefault() is { } value
+    ? int.Parse(value, CultureInfo.InvariantCulture)
+    : otherwise;

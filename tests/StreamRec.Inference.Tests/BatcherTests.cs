@@ -55,6 +55,53 @@ public sealed class BatcherTests
     }
 
     [Fact]
+    public async Task A_user_who_asks_many_times_leaves_most_of_the_batch_to_the_others()
+    {
+        using var batcher = new Batcher(100);
+        for (var sequence = 1; sequence <= 50; sequence++)
+        {
+            await batcher.PostAsync(Request("crawler", sequence) with { Supersedes = false }, Now);
+        }
+
+        for (var user = 0; user < 20; user++)
+        {
+            await batcher.PostAsync(Request($"u{user}", 1), Now);
+        }
+
+        var batch = new List<ListRequest>();
+        batcher.Take(batch, 16);
+        Assert.Equal([1L, 2], batch.Where(r => r.UserId == "crawler").Select(r => r.Sequence));
+        Assert.Equal(14, batch.Count(r => r.UserId != "crawler"));
+
+        // Behind those who wait, not before them again.
+        batcher.Done(batch);
+        batcher.Take(batch, 16);
+        Assert.Equal(["u14", "u15", "u16", "u17", "u18", "u19", "crawler", "crawler"], batch.Select(r => r.UserId));
+        Assert.Equal([3L, 4], batch.TakeLast(2).Select(r => r.Sequence));
+    }
+
+    [Fact]
+    public async Task A_user_whose_interactions_flood_in_costs_the_others_one_place_in_a_batch()
+    {
+        using var batcher = new Batcher(100);
+        var batch = new List<ListRequest>();
+        for (var (round, sequence) = (0, 0L); round < 10; round++)
+        {
+            await batcher.PostAsync(Request($"u{round}", 1), Now);
+            for (var i = 0; i < 1000; i++)
+            {
+                await batcher.PostAsync(Request("crawler", ++sequence), Now);
+            }
+
+            await batcher.PostAsync(Request($"v{round}", 1), Now);
+            batcher.Take(batch, 3);
+            Assert.Equal(["crawler", $"u{round}", $"v{round}"], batch.Select(r => r.UserId).Order());
+            Assert.Equal(sequence, batch.Single(r => r.UserId == "crawler").Sequence);
+            batcher.Done(batch);
+        }
+    }
+
+    [Fact]
     public async Task A_user_is_in_one_running_batch_at_a_time()
     {
         using var batcher = new Batcher(10);

@@ -31,6 +31,31 @@ public sealed class KafkaIngestBackPressureTests
     }
 
     [Fact]
+    public async Task A_batch_that_is_refused_grows_to_its_full_size_before_its_partition_is_paused()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 50, Partitions = 1 });
+        var isOpen = false;
+        _sink.Accepts = _ => Volatile.Read(ref isOpen);
+        kafka.Produce(0, TestKafka.Clicks(20));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => Volatile.Read(ref _sink.Refusals) > 0, "a part of a batch is refused");
+        kafka.Produce(0, TestKafka.Clicks(20, first: 20));
+        await Eventually.True(() => ingest.Status.Partitions is [{ NextOffset: 40 }], "it goes on being read");
+        Assert.False(ingest.Status.Partitions[0].IsPaused);
+
+        kafka.Produce(0, TestKafka.Clicks(20, first: 40));
+        await Eventually.True(() => ingest.Status.Partitions is [{ IsPaused: true }], "a whole batch is refused");
+        Assert.Equal(50, ingest.Status.Partitions[0].NextOffset);
+
+        Volatile.Write(ref isOpen, true);
+        await Eventually.True(() => _sink.Offsets(0).Length == 60, "all records are delivered");
+        Assert.Equal(Enumerable.Range(0, 60).Select(i => (long)i), _sink.Offsets(0));
+        _sink.AssertBatchesJoin(0);
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
     public async Task A_shard_that_refuses_now_and_then_gets_everything_in_order()
     {
         await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 20, Partitions = 2 });

@@ -85,9 +85,11 @@ public sealed class RankingMetricsTests
         prequential.Published(List("v", Fallback.ColdStart, 7));
 
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Published(List("u", Fallback.None, 7));
         prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), [new SequenceEntry(4, InteractionType.Click), new SequenceEntry(9, InteractionType.Impression)]);
         prequential.Observed("v", new SequenceEntry(7, InteractionType.Click), []);
         prequential.Observed("nobody", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Published(List("u", Fallback.None, 7));
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Impression), []);
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), [new SequenceEntry(7, InteractionType.Click)]);
 
@@ -107,9 +109,28 @@ public sealed class RankingMetricsTests
 
         // The list followed item 4; item 6 came before it was seen.
         prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), history);
+        prequential.Published(List("u", Fallback.None, 9) with { Sequence = 1 });
         prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), history);
 
         Assert.Equal(new PrequentialFigures(2, 2, 0, 0.5, 0), prequential.Figures);
+    }
+
+    [Fact]
+    public void A_list_is_judged_once_however_many_interactions_follow_it()
+    {
+        var asked = 0;
+        var prequential = new Prequential((_, _) => [new RankedItem(asked++, 1, "transitions")], (_, _) => [], window: 10, users: 10);
+        prequential.Published(List("crawler", Fallback.None, 7));
+
+        for (var item = 0; item < 100; item++)
+        {
+            prequential.Observed("crawler", new SequenceEntry(item, InteractionType.Click), []);
+        }
+
+        Assert.Equal((1L, 1), (prequential.Figures.Judged, asked));
+        prequential.Published(List("crawler", Fallback.None, 100));
+        prequential.Observed("crawler", new SequenceEntry(100, InteractionType.Click), []);
+        Assert.Equal((2L, 2, 0.5), (prequential.Figures.Judged, asked, prequential.Figures.HitRate));
     }
 
     private static Recommendation List(string user, Fallback fallback, int item) =>

@@ -59,11 +59,20 @@ public sealed partial class KafkaIngest
         /// <summary>Its shard is gone and is being opened again, while which the partition is paused: the offset that the new shard asks for.</summary>
         public Task<long>? Reopening { get; set; }
 
+        /// <summary>The request that wakes the client after a pause.</summary>
+        public Task Waking { get; set; } = Task.CompletedTask;
+
         /// <summary>Where reading began.</summary>
         public long ReadFrom { get; } = readFrom;
 
         /// <summary>Records read since the last batch, usable or not.</summary>
         public int Records { get; private set; }
+
+        /// <summary>There is something to hand over, and nothing that has to be handed over before it.</summary>
+        public bool HasBatch => Records > 0 && Refused is null && Reopening is null;
+
+        /// <summary>The shard had no room for what there is, which goes on growing.</summary>
+        public bool IsWaiting { get; set; }
 
         /// <summary>Offset last asked to be committed.</summary>
         public long Committed { get; set; } = -1;
@@ -89,18 +98,20 @@ public sealed partial class KafkaIngest
 
         public void AddFiltered(long offset) => Advance(offset);
 
-        public InteractionBatch TakeBatch()
+        /// <summary>What has been read since the last batch. It grows with what is read until <see cref="BeginBatch"/>.</summary>
+        public InteractionBatch Batch() => new(
+            Source, _firstOffset, NextOffset, _usable, _deadLettered.Count == 0 ? Task.CompletedTask : Task.WhenAll(_deadLettered))
         {
-            var batch = new InteractionBatch(
-                Source, _firstOffset, NextOffset, _usable, _deadLettered.Count == 0 ? Task.CompletedTask : Task.WhenAll(_deadLettered))
-            {
-                ReadAt = _readAt,
-            };
+            ReadAt = _readAt,
+        };
+
+        /// <summary>Somebody has the batch.</summary>
+        public void BeginBatch()
+        {
             _firstOffset = NextOffset;
             _usable = [];
             _deadLettered.Clear();
             Records = 0;
-            return batch;
         }
 
         private void Advance(long offset)

@@ -10,8 +10,8 @@ namespace StreamRec.Kafka.Ingest;
 
 /// <summary>Reads the interactions topic, decodes, and hands batches to the shards of the partitions that this process owns.</summary>
 /// <remarks>
-/// Invariants: a partition is read from the offset that its shard asked for; batches join without a hole; a batch that is refused is
-/// kept, its partition paused, and delivered before anything later; nothing is committed that was not completed. Outside a rebalance polling
+/// Invariants: a partition is read from the offset that its shard asked for; batches join without a hole; a batch that is refused grows to
+/// its full size, is then kept, its partition paused, and delivered before anything later; nothing is committed that was not completed. Outside a rebalance polling
 /// never waits for a shard, so the group membership is kept under overload. Memory: one batch being filled and one refused per partition, and what
 /// librdkafka fetches ahead (<c>queued.max.messages.kbytes</c>). Threading: everything runs on the consumer's thread, status from any.
 /// </remarks>
@@ -44,6 +44,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private readonly ConcurrentDictionary<string, long> _filtered = new(StringComparer.Ordinal);
     private long _consumed;
     private int _refused;
+    private int _sinceDelivery;
     private long _lastTick;
     private Exception? _failure;
 
@@ -174,7 +175,9 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         {
             Accept(consumer, record);
         }
-        else
+
+        // Where one partition always has more to read, the others' few records must not wait until it has not.
+        if (record is null || ++_sinceDelivery >= _options.BatchSize)
         {
             DeliverAll(consumer);
         }
@@ -194,15 +197,18 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
 
     private TimeSpan PollTimeout()
     {
+        var isFull = _refused > 0;
         foreach (var (_, partition) in _partitions)
         {
-            if (partition.Records > 0 && partition.Refused is null)
+            if (partition.HasBatch && !partition.IsWaiting)
             {
                 return TimeSpan.Zero;
             }
+
+            isFull |= partition.IsWaiting;
         }
 
-        return _refused > 0 ? RetryInterval : _options.PollTimeout;
+        return isFull ? RetryInterval : _options.PollTimeout;
     }
 
     private ConsumeResult<byte[], byte[]>? Poll(IConsumer<byte[], byte[]> consumer, TimeSpan timeout)

@@ -3,11 +3,14 @@ using StreamRec.Domain;
 namespace StreamRec.Training.Evaluation;
 
 /// <summary>
-/// Live quality: each interaction is looked for in the list that its user was last served, before anything learns from it, and in what
-/// transitions and popularity would have offered after the same history: what a list did not know yet, they do not know either. Only interactions whose user had a list count, so all three are judged
-/// on the same ones. While no model serves, lists are those of transitions and the first two figures are nearly the same.
+/// Live quality: a user's first interaction after a list was served is looked for in that list, before anything learns from it, and in what
+/// transitions and popularity would have offered after the same history: what a list did not know yet, they do not know either. All three are
+/// judged on the same interactions. While no model serves, lists are those of transitions and the first two figures are nearly the same.
 /// </summary>
-/// <remarks>Bounded: the last lists of at most <paramref name="users"/> users. Threading: every member from any thread.</remarks>
+/// <remarks>
+/// A list is judged once: judging costs two lists of its own, and a user whose interactions come faster than lists must not cost more of them than
+/// are served. Bounded: the last lists of at most <paramref name="users"/> users. Threading: every member from any thread.
+/// </remarks>
 /// <param name="transitions">The k items that transitions speak for most, filled up by popularity, for a user who has had the items given, oldest first.</param>
 /// <param name="popularity">The k most popular items for a user who has had the items given.</param>
 /// <param name="window">Interactions that the sliding figures look back on.</param>
@@ -104,6 +107,15 @@ public sealed class Prequential(
         if (Array.IndexOf(had, entry.Item) >= 0)
         {
             return;
+        }
+
+        lock (_gate)
+        {
+            // Unless a newer one has been served meanwhile, which waits for the next interaction.
+            if (_lists.TryGetValue(userId, out var newest) && newest.Items == list.Items)
+            {
+                _lists.Remove(userId);
+            }
         }
 
         var served = Array.IndexOf(list.Items, entry.Item) >= 0;
