@@ -6,6 +6,7 @@ using StreamRec.Cli.Bench;
 // median with min and max. Ours alone, on any machine: streamrec bench.
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
 // ./build.sh bench fairness [--rounds n] [--seconds n] [--hot rate]: what one user with most of the traffic costs the others.
+// ./build.sh bench overload [--seconds n]: ten times of what the path sustains, and what comes of it.
 if (args is ["crash", ..])
 {
     return await CrashBenchmark.RunAsync(args);
@@ -15,6 +16,11 @@ if (args is ["fairness", ..])
 {
     await FairnessBenchmark.RunAsync(Number("--rounds", 2), Number("--seconds", 10), Number("--hot", 10_000));
     return 0;
+}
+
+if (args is ["overload", ..])
+{
+    return await OverloadBenchmark.RunAsync(Number("--seconds", 60));
 }
 
 var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
@@ -60,7 +66,7 @@ try
             await TransitionsBenchmark.RunAsync(rounds);
             break;
         default:
-            await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string], or fairness [--rounds n] [--seconds n] [--hot rate]");
+            await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string], or fairness [--rounds n] [--seconds n] [--hot rate], or overload [--seconds n]");
             return 2;
     }
 }
