@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Confluent.Kafka;
+using StreamRec.Cli.Bench;
 using StreamRec.Harness;
 using StreamRec.Kafka;
 
@@ -26,12 +27,8 @@ internal static class FairnessBenchmark
 
     public static async Task RunAsync(int rounds, int seconds, int hotRate)
     {
-        Measurement.PrintMachine();
-        await using var scratch = await Scratch.StartAsync(Partitions);
-        await using (await PathBenchmark.StartWithHistoryAsync(scratch, seed: 1, Users))
-        {
-            // Leaves histories and a model in the data directory.
-        }
+        Console.WriteLine(Machine.Now());
+        await using var scratch = await ServedScratch.StartAsync(Partitions, Users);
 
         await using var server = await ServerProcess.StartAsync(
             scratch.DataDirectory, scratch.Cluster.BootstrapServers, "Training:Mode=Off", $"Kafka:Partitions={Partitions}");
@@ -212,14 +209,14 @@ internal static class FairnessBenchmark
 
         private string NextUser()
         {
-            var user = PathBenchmark.UserId(_nextUser);
+            var user = Population.UserId(_nextUser);
             _nextUser = (_nextUser + 1) % Users;
             return user;
         }
 
         private void Send(IProducer<byte[], byte[]> producer, string user)
         {
-            var item = Random.Shared.Next(PathBenchmark.Items);
+            var item = Random.Shared.Next(Population.Items);
             if (user != Hot)
             {
                 _sentAt[user] = Stopwatch.GetTimestamp();

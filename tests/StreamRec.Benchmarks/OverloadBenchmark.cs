@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using StreamRec.Domain;
+using StreamRec.Cli.Bench;
 using StreamRec.Harness;
 using StreamRec.Journal;
 using StreamRec.Kafka.Publish;
@@ -32,12 +33,8 @@ internal static class OverloadBenchmark
     /// <returns>0 when everything held.</returns>
     public static async Task<int> RunAsync(int seconds)
     {
-        Measurement.PrintMachine();
-        await using var scratch = await Scratch.StartAsync(Partitions);
-        await using (await PathBenchmark.StartWithHistoryAsync(scratch, seed: 1, Users))
-        {
-            // Leaves histories and a model in the data directory.
-        }
+        Console.WriteLine(Machine.Now());
+        await using var scratch = await ServedScratch.StartAsync(Partitions, Users);
 
         await using var server = await ServerProcess.StartAsync(
             scratch.DataDirectory, scratch.Cluster.BootstrapServers, "Training:Mode=Off", $"Kafka:Partitions={Partitions}");
@@ -55,7 +52,7 @@ internal static class OverloadBenchmark
         await sender.SendAsync((int)(normal * 10), normal);
         var before = await server.FiguresAsync();
         var quiet = memory.Now;
-        var budget = quiet + AllowedGrowth(scratch.Options());
+        var budget = quiet + AllowedGrowth(scratch.Options);
         Say($"capacity {capacity:N0} lists/s; at half of it p50 {before.P50Ms:F1} ms, p99 {before.P99Ms:F1} ms, RSS {quiet >> 20} MiB, budget {budget >> 20} MiB");
 
         memory.Forget();
@@ -91,7 +88,7 @@ internal static class OverloadBenchmark
         var committed = RawKafka.Committed(scratch.Cluster.BootstrapServers, scratch.Kafka.GroupId, scratch.Kafka.Topics.Interactions, Partitions).Sum();
         Check(committed == sender.Sent, $"{sender.Sent} were sent, of {committed} every list is out or superseded");
         await using (var journal = await SegmentJournal.OpenAsync(
-            scratch.Options().Journal, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, CancellationToken.None))
+            scratch.Options.Journal, JournalAccess.Exclusive, TimeProvider.System, NullLogger.Instance, CancellationToken.None))
         {
             var stored = (await journal.StatisticsAsync(CancellationToken.None)).Interactions - ((long)Users * History);
             Check(stored == sender.Sent, $"{sender.Sent} were sent, the journal holds {stored}");
@@ -156,7 +153,7 @@ internal static class OverloadBenchmark
     private static void Say(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Interactions of users at random, by the clock.</summary>
-    private sealed class Sender(Scratch scratch) : IDisposable
+    private sealed class Sender(ServedScratch scratch) : IDisposable
     {
         private readonly InteractionProducer _producer = new(scratch.Cluster, scratch.Kafka, NullLogger<InteractionProducer>.Instance);
         private readonly Random _random = new(5);
@@ -173,7 +170,7 @@ internal static class OverloadBenchmark
                 {
                     var user = Sent < 10_000 ? (int)Sent : _random.Next(Users);
                     await _producer.SendAsync(
-                        new Interaction(PathBenchmark.UserId(user), $"item-{_random.Next(Items):d5}", InteractionType.Click, 0), CancellationToken.None);
+                        new Interaction(Population.UserId(user), $"item-{_random.Next(Items):d5}", InteractionType.Click, 0), CancellationToken.None);
                     Sent++;
                 }
 

@@ -1,7 +1,3 @@
-using Microsoft.Extensions.Logging.Abstractions;
-using StreamRec.Journal;
-using StreamRec.Server;
-
 namespace StreamRec.Cli.Bench;
 
 /// <summary>
@@ -38,10 +34,7 @@ internal sealed class PathBench : IDisposable
         var bench = new PathBench();
         try
         {
-            var options = StreamRecOptions.Load(null, [new("Server:DataDirectory", bench._scratch["data"])]);
-            await using var offline = await OfflineData.OpenAsync(options, JournalAccess.Exclusive, NullLoggerFactory.Instance, cancellationToken);
-            await new Population(Users, ServedModel.Window).StoreAsync(offline.Journal, static _ => { }, cancellationToken);
-            ServedModel.Activate(offline);
+            await ServedModel.PrepareAsync(bench._scratch["data"], Users, cancellationToken);
             return bench;
         }
         catch

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using StreamRec.Domain;
+using StreamRec.Journal;
 using StreamRec.Server;
 
 namespace StreamRec.Cli.Bench;
@@ -8,6 +10,15 @@ namespace StreamRec.Cli.Bench;
 internal static class ServedModel
 {
     public const int Window = 50;
+
+    /// <summary>Fills a data directory with users whose windows are full, and makes the model its champion.</summary>
+    public static async Task PrepareAsync(string dataDirectory, int users, CancellationToken cancellationToken)
+    {
+        var options = StreamRecOptions.Load(null, [new("Server:DataDirectory", dataDirectory)]);
+        await using var data = await OfflineData.OpenAsync(options, JournalAccess.Exclusive, NullLoggerFactory.Instance, cancellationToken);
+        await new Population(users, Window).StoreAsync(data.Journal, static _ => { }, cancellationToken);
+        Activate(data);
+    }
 
     /// <summary>Makes it the champion of a data directory whose journal has the items of a <see cref="Population"/>.</summary>
     public static void Activate(OfflineData data)
