@@ -4,7 +4,7 @@ namespace StreamRec.Journal;
 public sealed class JournalInUseException(string message, Exception? inner = null) : IOException(message, inner);
 
 /// <summary>
-/// A commit failed, so its outcome is unknown; a failed sync must not be tried again, because the system may have dropped the data
+/// The file cannot be opened, or a commit failed, so its outcome is unknown; a failed sync must not be tried again, because the system may have dropped the data
 /// and report success. The journal refuses everything until it is reopened, which recovers what is really on disk.
 /// </summary>
 public sealed class JournalFailedException(string message, Exception? inner = null) : IOException(message, inner);

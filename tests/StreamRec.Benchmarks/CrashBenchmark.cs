@@ -1,4 +1,3 @@
-using System.Globalization;
 using StreamRec.Harness;
 
 namespace StreamRec.Benchmarks;
@@ -7,9 +6,13 @@ namespace StreamRec.Benchmarks;
 internal static class CrashBenchmark
 {
     /// <returns>0 when no invariant was violated.</returns>
-    public static async Task<int> RunAsync(IReadOnlyList<string> arguments)
+    public static async Task<int> RunAsync(Arguments arguments)
     {
-        var options = new CrashOptions(Number("--kills", 200), Number("--seed", 1)) { ConnectionString = Text("--journal"), Partitions = 16 };
+        var options = new CrashOptions(arguments.Number("--kills", 200), arguments.Number("--seed", 1))
+        {
+            ConnectionString = arguments.Text("--journal"),
+            Partitions = 16,
+        };
         using var directory = new TempDirectory();
         var report = await CrashRun.RunAsync(options, directory.Path, Console.WriteLine);
         Console.WriteLine($"{report.Records:N0} records, {report.Duplicates:N0} repeated, {report.DeadLetters:N0} unusable; {report.Lists:N0} lists.");
@@ -24,18 +27,6 @@ internal static class CrashBenchmark
             Console.WriteLine($"Ready after {ready[ready.Count / 2]:N0} ms (median), {ready[^1]:N0} ms at the most.");
         }
 
-        foreach (var violation in report.Violations)
-        {
-            Console.WriteLine($"VIOLATION {violation}");
-        }
-
-        Console.WriteLine(report.Violations.Count == 0 ? "0 violations." : $"{report.Violations.Count} violations, or more.");
-        return report.Violations.Count == 0 ? 0 : 1;
-
-        string? Text(string option) => arguments.Index().FirstOrDefault(argument => argument.Item == option) is (var index, not null)
-            ? arguments[index + 1]
-            : null;
-
-        int Number(string option, int otherwise) => Text(option) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+        return Violations.Print(report.Violations);
     }
 }

@@ -4,71 +4,25 @@ using StreamRec.Cli.Bench;
 
 // ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
 // median with min and max. Ours alone, on any machine: streamrec bench.
+// Runs that have to find nothing:
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
+// ./build.sh bench syscalls [--points n] [--seed n]: kills or refuses a journal writer at its system calls.
+// ./build.sh bench outage [--minutes n] [--journal connection string]: takes database and broker away for so long.
+// ./build.sh bench nodes [--users n] [--rate n] [--journal connection string]: three nodes; one is killed, one frozen, one joins.
+// ./build.sh bench overload [--seconds n]: ten times of what the path sustains.
 // ./build.sh bench fairness [--rounds n] [--seconds n] [--hot rate]: what one user with most of the traffic costs the others.
-// ./build.sh bench overload [--seconds n]: ten times of what the path sustains, and what comes of it.
-if (args is ["crash", ..])
-{
-    return await CrashBenchmark.RunAsync(args);
-}
-
-if (args is ["fairness", ..])
-{
-    await FairnessBenchmark.RunAsync(Number("--rounds", 2), Number("--seconds", 10), Number("--hot", 10_000));
-    return 0;
-}
-
-if (args is ["overload", ..])
-{
-    return await OverloadBenchmark.RunAsync(Number("--seconds", 60));
-}
-
-var rounds = args.Length > 1 && args[0] != "train-ours" ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
 try
 {
-    switch (args.FirstOrDefault("all"))
+    return args.FirstOrDefault("all") switch
     {
-        case "ingest":
-            await IngestBenchmark.RunAsync(rounds);
-            break;
-        case "journal":
-            await JournalBenchmark.RunAsync(rounds);
-            break;
-        case "recovery":
-            await RecoveryBenchmark.RunAsync(rounds);
-            break;
-        case "path":
-            await PathBenchmark.RunAsync(rounds);
-            break;
-        case "memory":
-            await MemoryBenchmark.RunAsync(rounds);
-            break;
-        case "train":
-            await TrainBenchmark.RunAsync(rounds, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5);
-            break;
-        case "transitions":
-            await TransitionsBenchmark.RunAsync(rounds);
-            break;
-        case "join":
-            await JoinBenchmark.RunAsync(rounds);
-            break;
-        // A child process of train.
-        case "train-ours":
-            TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
-            break;
-        case "all":
-            await IngestBenchmark.RunAsync(rounds);
-            await JournalBenchmark.RunAsync(rounds);
-            await RecoveryBenchmark.RunAsync(rounds);
-            await PathBenchmark.RunAsync(rounds);
-            await MemoryBenchmark.RunAsync(rounds);
-            await TrainBenchmark.RunAsync(rounds, epochs: 5);
-            await TransitionsBenchmark.RunAsync(rounds);
-            break;
-        default:
-            await Console.Error.WriteLineAsync("Usage: ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds] [passes of train], or crash [--kills n] [--seed n] [--journal connection string], or fairness [--rounds n] [--seconds n] [--hot rate], or overload [--seconds n]");
-            return 2;
-    }
+        "crash" => await CrashBenchmark.RunAsync(new Arguments(args)),
+        "syscalls" => await SyscallBenchmark.RunAsync(new Arguments(args)),
+        "outage" => await OutageBenchmark.RunAsync(new Arguments(args)),
+        "nodes" => await NodesBenchmark.RunAsync(new Arguments(args)),
+        "overload" => await OverloadBenchmark.RunAsync(new Arguments(args)),
+        "fairness" => await FairnessBenchmark.RunAsync(new Arguments(args)),
+        var benchmark => await MeasureAsync(benchmark),
+    };
 }
 catch (AnchorMissingException exception)
 {
@@ -82,8 +36,40 @@ catch (BenchFailedException exception)
     return 1;
 }
 
-return 0;
+async Task<int> MeasureAsync(string benchmark)
+{
+    // A child process of train.
+    if (benchmark == "train-ours")
+    {
+        TrainBenchmark.RunOurs(args[1], int.Parse(args[2], CultureInfo.InvariantCulture), int.Parse(args[3], CultureInfo.InvariantCulture));
+        return 0;
+    }
 
-int Number(string option, int otherwise) => args.SkipWhile(argument => argument != option).Skip(1).FirstOrDefault() is { } value
-    ? int.Parse(value, CultureInfo.InvariantCulture)
-    : otherwise;
+    var rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
+    var passes = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5;
+    (string Name, Func<Task> Run)[] all =
+    [
+        ("ingest", () => IngestBenchmark.RunAsync(rounds)),
+        ("journal", () => JournalBenchmark.RunAsync(rounds)),
+        ("recovery", () => RecoveryBenchmark.RunAsync(rounds)),
+        ("path", () => PathBenchmark.RunAsync(rounds)),
+        ("memory", () => MemoryBenchmark.RunAsync(rounds)),
+        ("train", () => TrainBenchmark.RunAsync(rounds, passes)),
+        ("transitions", () => TransitionsBenchmark.RunAsync(rounds)),
+        ("join", () => JoinBenchmark.RunAsync(rounds)),
+    ];
+    var chosen = all.Where(one => benchmark == "all" || one.Name == benchmark).ToList();
+    foreach (var (_, run) in chosen)
+    {
+        await run();
+    }
+
+    if (chosen.Count == 0)
+    {
+        await Console.Error.WriteLineAsync(
+            $"Usage: ./build.sh bench [{string.Join('|', all.Select(one => one.Name))}] [rounds] [passes of train], "
+            + "or crash, syscalls, outage, nodes, overload or fairness with their options.");
+    }
+
+    return chosen.Count == 0 ? 2 : 0;
+}

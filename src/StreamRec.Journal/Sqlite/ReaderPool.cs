@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
 
 namespace StreamRec.Journal.Sqlite;
 
@@ -42,21 +43,21 @@ internal sealed class ReaderPool(string path) : IAsyncDisposable
 
     private TResult Read<TResult>(Func<SqliteReader, TResult> read)
     {
-        if (!_idle.TryTake(out var reader))
-        {
-            reader = new SqliteReader(path);
-        }
-
-        var result = default(TResult);
+        SqliteReader? reader = null;
         try
         {
-            result = read(reader);
+            return read(reader = _idle.TryTake(out var idle) ? idle : new SqliteReader(path));
+        }
+        catch (SqliteException failure)
+        {
+            throw new IOException($"Journal {path} cannot be read: {failure.Message}", failure);
         }
         finally
         {
-            _idle.Add(reader);
+            if (reader is not null)
+            {
+                _idle.Add(reader);
+            }
         }
-
-        return result;
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using StreamRec.Domain;
 using StreamRec.Journal.Commits;
@@ -55,11 +56,23 @@ internal sealed class SqliteJournal : SegmentJournal
             logger.Opened(path, $"SQLite {SqliteDatabase.LibraryVersion}", catalogue.Count, store.Position);
             return new SqliteJournal(options, path, journalLock, new ResidueSearch(path), store, catalogue, timeProvider, logger);
         }
+        catch (SqliteException failure)
+        {
+            database?.LeaveWriteAheadLog();
+            Close();
+            throw new JournalFailedException(
+                $"Journal {path} cannot be opened: {failure.Message} Make sure that its disk has room and answers, then start again.", failure);
+        }
         catch
+        {
+            Close();
+            throw;
+        }
+
+        void Close()
         {
             database?.Dispose();
             journalLock.Dispose();
-            throw;
         }
     }
 
