@@ -14,6 +14,7 @@ namespace StreamRec.Harness;
 public sealed class CrashCheck
 {
     private const int MostViolations = 30;
+    private const int UsersPerRead = 500;
     private static readonly int MaxSequence = new UsersOptions().MaxSequence;
 
     private readonly List<string> _violations = [];
@@ -21,7 +22,7 @@ public sealed class CrashCheck
     private readonly Dictionary<string, List<string>> _items = new(StringComparer.Ordinal);
     private readonly IReadOnlyDictionary<(int Partition, long Offset), SentRecord> _sent;
 
-    public CrashCheck(IReadOnlyDictionary<(int Partition, long Offset), SentRecord> sent)
+    private CrashCheck(IReadOnlyDictionary<(int Partition, long Offset), SentRecord> sent)
     {
         _sent = sent;
         var seen = new HashSet<(string, string)>();
@@ -44,6 +45,18 @@ public sealed class CrashCheck
 
         static List<T> Of<TKey, T>(Dictionary<TKey, List<T>> lists, TKey key) where TKey : notnull =>
             lists.TryGetValue(key, out var list) ? list : lists[key] = [];
+    }
+
+    /// <summary>Of traffic that has been read back.</summary>
+    public static CrashCheck Of(CrashTraffic traffic)
+    {
+        var check = new CrashCheck(traffic.Sent);
+        foreach (var failure in traffic.Failures)
+        {
+            check.Check(false, $"traffic: {failure}");
+        }
+
+        return check;
     }
 
     /// <summary>Records that repeat an event.</summary>
@@ -94,13 +107,13 @@ public sealed class CrashCheck
                 $"INV-2: Kafka has {committed[partition]} committed in partition {partition}, the journal {lease.CompletedOffset} completed of {lease.NextOffset}");
         }
 
-        foreach (var (user, items) in _items)
+        foreach (var users in _items.Chunk(UsersPerRead))
         {
-            var state = (await journal.LoadUsersAsync([user], CancellationToken.None))[0];
-            var saved = state?.Entries.ToArray().Select(entry => journal.Catalogue[entry.Item].Id).ToArray() ?? [];
-            Check(
-                state?.Count == items.Count && saved.Length == Math.Min(items.Count, MaxSequence) && saved.SequenceEqual(items.TakeLast(saved.Length)),
-                $"INV-7: the state of {user} holds {state?.Count} interactions, {items.Count} were sent, or others");
+            var states = await journal.LoadUsersAsync([.. users.Select(user => user.Key)], CancellationToken.None);
+            foreach (var ((user, items), state) in users.Zip(states))
+            {
+                CheckState(journal.Catalogue, user, items, state);
+            }
         }
     }
 
@@ -138,12 +151,31 @@ public sealed class CrashCheck
             $"INV-14: {behind.Count} users have not their newest list, such as {example}: {lists.Newest(example ?? "")?.Sequence.ToString() ?? "none"}, not {count}");
     }
 
+    /// <summary>The broker still has every record of the topics that are read back: what it had dropped would be taken for lost here, or hide a loss.</summary>
+    /// <remarks>Of the lists it may have dropped what the watcher has read.</remarks>
+    public async Task NothingDroppedAsync(BrokerProcess broker)
+    {
+        foreach (var topic in new[] { new TopicNames().Interactions, new TopicNames().DeadLetters })
+        {
+            var dropped = await broker.DroppedAsync(topic);
+            Check(dropped.All(records => records == 0), $"the broker has dropped records of {topic}: {string.Join(' ', dropped)} by partition; give it more partitions");
+        }
+    }
+
     public void Check(bool holds, string violation)
     {
         if (!holds && _violations.Count < MostViolations)
         {
             _violations.Add(violation);
         }
+    }
+
+    private void CheckState(Catalogue catalogue, string user, List<string> items, BehaviorSequence? state)
+    {
+        var saved = state?.Entries.ToArray().Select(entry => catalogue[entry.Item].Id).ToArray() ?? [];
+        Check(
+            state?.Count == items.Count && saved.Length == Math.Min(items.Count, MaxSequence) && saved.SequenceEqual(items.TakeLast(saved.Length)),
+            $"INV-7: the state of {user} holds {state?.Count} interactions, {items.Count} were sent, or others");
     }
 
     private void Compare(int partition, List<(long Offset, string User, string Item, string? EventId)> found)

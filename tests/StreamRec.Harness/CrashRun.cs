@@ -87,11 +87,8 @@ public sealed class CrashRun
         }
 
         await traffic.StopAsync();
-        var check = new CrashCheck(traffic.Sent);
-        foreach (var failure in traffic.Failures)
-        {
-            check.Check(false, $"traffic: {failure}");
-        }
+        traffic.ReadBack();
+        var check = CrashCheck.Of(traffic);
 
         await using (var last = await ServerProcess.WhenReadyAsync(Start(broker, null, "Training:Mode=Off"), Data))
         {
@@ -100,6 +97,7 @@ public sealed class CrashRun
 
         check.Lists(lists);
         check.DeadLetters(broker.BootstrapServers);
+        await check.NothingDroppedAsync(broker);
         await check.JournalAsync(JournalOptions(), broker.BootstrapServers, _group, _options.Partitions);
         return new CrashReport(
             _kills, _notReached, traffic.Sent.Count, check.Duplicates, traffic.Sent.Values.Count(record => !record.IsUsable), lists.Count, _readyMs,

@@ -13,15 +13,22 @@ namespace StreamRec.Harness;
 /// <param name="Value">The bytes.</param>
 public sealed record SentRecord(string UserId, string ItemId, string EventId, bool IsUsable, byte[] Value);
 
-/// <summary>Sends clicks at a rate until it is stopped, repeated and broken ones among them, and remembers where the broker has put each.</summary>
+/// <summary>Sends clicks at a rate until it is stopped, repeated and broken ones among them, and knows where the broker has put each.</summary>
+/// <remarks>
+/// The embedded broker does not notice that a producer sends a batch again whose answer was lost: what stands in the log then has more records
+/// than were acknowledged. So the log is read back at the end.
+/// </remarks>
 public sealed class CrashTraffic : IAsyncDisposable
 {
     private const int Items = 400;
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
     private readonly ConcurrentDictionary<(int Partition, long Offset), SentRecord> _sent = new();
+    private readonly Dictionary<string, SentRecord> _byValue = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _sequences = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _failures = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly string _bootstrapServers;
     private readonly IProducer<byte[], byte[]> _producer;
     private readonly Random _random;
     private readonly int[] _lastItem;
@@ -31,27 +38,52 @@ public sealed class CrashTraffic : IAsyncDisposable
 
     public CrashTraffic(string bootstrapServers, int users, int perSecond, int seed)
     {
-        _producer = RawKafka.Producer(bootstrapServers);
+        _bootstrapServers = bootstrapServers;
+        _producer = RawKafka.PatientProducer(bootstrapServers);
         _random = new Random(seed);
         _lastItem = new int[users];
         _sending = Task.Run(() => SendAsync(perSecond));
     }
 
-    /// <summary>Every record that the broker has acknowledged.</summary>
+    /// <summary>Every record that the broker has acknowledged; once that is read back, every record of the log.</summary>
     public IReadOnlyDictionary<(int Partition, long Offset), SentRecord> Sent => _sent;
 
     /// <summary>What the broker refused.</summary>
     public IReadOnlyCollection<string> Failures => _failures;
+
+    /// <summary>How many interactions each user has by now, those included that wait for the broker.</summary>
+    public Dictionary<string, long> Sequences() => new(_sequences);
 
     /// <summary>Stops sending and waits until the broker has everything.</summary>
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
         await _sending;
-        _producer.Flush(TimeSpan.FromSeconds(30));
+        _producer.Flush(Eventually.Deadline);
         if (_sent.Count + _failures.Count != _count)
         {
             _failures.Enqueue($"{_count} records were sent and {_sent.Count} acknowledged");
+        }
+    }
+
+    /// <summary>Reads the log back, after the stop.</summary>
+    public void ReadBack()
+    {
+        var missing = _sent.Keys.ToHashSet();
+        foreach (var record in RawKafka.ReadAll(_bootstrapServers, new TopicNames().Interactions))
+        {
+            var place = (record.Partition.Value, record.Offset.Value);
+            missing.Remove(place);
+            var found = _byValue.GetValueOrDefault(Encoding.UTF8.GetString(record.Message.Value));
+            if (found is null || _sent.GetOrAdd(place, found) != found)
+            {
+                _failures.Enqueue($"partition {place.Item1}, offset {place.Item2} of the log is not what was sent there");
+            }
+        }
+
+        if (missing.Count > 0)
+        {
+            _failures.Enqueue($"{missing.Count} acknowledged records are not in the log, such as {missing.First()}");
         }
     }
 
@@ -91,7 +123,8 @@ public sealed class CrashTraffic : IAsyncDisposable
             return _recent.ElementAt(_random.Next(_recent.Count));
         }
 
-        var user = _random.Next(_lastItem.Length);
+        // Everybody once, then anybody.
+        var user = _count < _lastItem.Length ? (int)_count : _random.Next(_lastItem.Length);
         // Mostly what follows the last item, so that there is something to learn.
         var item = _lastItem[user] = _random.Next(5) == 0 ? _random.Next(Items) : (_lastItem[user] * 7 + 3) % Items;
         var (userId, itemId, eventId) = ($"user-{user}", $"item-{item}", $"e{_count}");
@@ -103,6 +136,7 @@ public sealed class CrashTraffic : IAsyncDisposable
         };
         if (record.IsUsable)
         {
+            _sequences.AddOrUpdate(userId, 1, static (_, count) => count + 1);
             _recent.Enqueue(record);
             if (_recent.Count > 200)
             {
@@ -116,6 +150,7 @@ public sealed class CrashTraffic : IAsyncDisposable
     private void Send(SentRecord record)
     {
         _count++;
+        _byValue[Encoding.UTF8.GetString(record.Value)] = record;
         var message = new Message<byte[], byte[]> { Key = Encoding.UTF8.GetBytes(record.UserId), Value = record.Value };
         _producer.Produce(new TopicNames().Interactions, message, report =>
         {

@@ -16,6 +16,23 @@ public static class RawKafka
         return new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = bootstrapServers, LingerMs = 1 }).Build();
     }
 
+    /// <summary>The same, but it keeps its records through an outage of any length and sends them when the broker is back.</summary>
+    public static IProducer<byte[], byte[]> PatientProducer(string bootstrapServers)
+    {
+        NativeKafka.EnsureLoaded();
+        return new ProducerBuilder<byte[], byte[]>(new ProducerConfig
+        {
+            BootstrapServers = bootstrapServers,
+            LingerMs = 1,
+            EnableIdempotence = true,
+            // The embedded broker takes a batch though the one before it was refused, and an idempotent producer takes that for both being stored.
+            MaxInFlight = 1,
+            MessageTimeoutMs = 0,
+            QueueBufferingMaxMessages = 2_000_000,
+            ReconnectBackoffMaxMs = 200,
+        }).SetLogHandler(static (_, _) => { }).SetErrorHandler(static (_, _) => { }).Build();
+    }
+
     /// <summary>Sends one click and waits until the broker has it.</summary>
     public static Task ClickAsync(IProducer<byte[], byte[]> producer, string user, string item, CancellationToken cancellationToken) =>
         producer.ProduceAsync(
@@ -39,7 +56,8 @@ public static class RawKafka
             AutoOffsetReset = AutoOffsetReset.Error,
             FetchWaitMaxMs = 5,
             QueuedMaxMessagesKbytes = 64 * 1024,
-        }).Build();
+            ReconnectBackoffMaxMs = 200,
+        }).SetLogHandler(static (_, _) => { }).SetErrorHandler(static (_, _) => { }).Build();
         using var admin = new DependentAdminClientBuilder(consumer.Handle).Build();
         var partitions = admin.GetMetadata(topic, Timeout).Topics.Single().Partitions;
         consumer.Assign(partitions.Select(p => new TopicPartitionOffset(topic, p.PartitionId, 0)));

@@ -15,14 +15,18 @@ public sealed partial class StreamRecProcess : IAsyncDisposable
     private readonly StringBuilder _errors = new();
     private bool _disposed;
 
-    private StreamRecProcess(ProcessStartInfo start)
+    private StreamRecProcess(ProcessStartInfo start, bool listens)
     {
         Command = $"streamrec {string.Join(' ', start.ArgumentList)}";
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, line) => Append(_output, line.Data);
         _process.ErrorDataReceived += (_, line) => Append(_errors, line.Data);
         _process.Start();
-        _process.StandardInput.Close();
+        if (!listens)
+        {
+            _process.StandardInput.Close();
+        }
+
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
@@ -33,29 +37,31 @@ public sealed partial class StreamRecProcess : IAsyncDisposable
 
     public bool HasExited => _disposed || _process.HasExited;
 
+    /// <summary>Physical memory, in bytes.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     public string Output => Read(_output);
 
     public string Errors => Read(_errors);
 
-    public static StreamRecProcess Start(params IEnumerable<string> arguments) => StartWith(("", ""), arguments);
+    public static StreamRecProcess Start(params IEnumerable<string> arguments) => new(Starting(arguments), listens: false);
+
+    /// <summary>Starts a command that reads lines.</summary>
+    public static StreamRecProcess StartListening(params IEnumerable<string> arguments) => new(Starting(arguments), listens: true);
 
     /// <summary>Starts the command with one more variable in its environment.</summary>
     public static StreamRecProcess StartWith((string Name, string Value) variable, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "streamrec.exe" : "streamrec"), arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        // The runtime that runs the tests, wherever it is installed: <root>/shared/Microsoft.NETCore.App/<version>/.
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        if (variable.Name.Length > 0)
-        {
-            start.Environment[variable.Name] = variable.Value;
-        }
-
-        return new StreamRecProcess(start);
+        var start = Starting(arguments);
+        start.Environment[variable.Name] = variable.Value;
+        return new StreamRecProcess(start, listens: false);
     }
 
     /// <summary>Runs a command to its end.</summary>
@@ -64,6 +70,13 @@ public sealed partial class StreamRecProcess : IAsyncDisposable
         await using var process = Start(arguments);
         var code = await process.ExitAsync();
         return new CommandResult(code, process.Output, process.Errors);
+    }
+
+    /// <summary>Writes a line to its standard input.</summary>
+    public async Task TellAsync(string line)
+    {
+        await _process.StandardInput.WriteLineAsync(line);
+        await _process.StandardInput.FlushAsync();
     }
 
     /// <summary>SIGKILL: no chance to finish anything.</summary>
@@ -108,6 +121,19 @@ public sealed partial class StreamRecProcess : IAsyncDisposable
         await _process.WaitForExitAsync(CancellationToken.None);
         _disposed = true;
         _process.Dispose();
+    }
+
+    private static ProcessStartInfo Starting(IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "streamrec.exe" : "streamrec"), arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        // The runtime that runs the tests, wherever it is installed: <root>/shared/Microsoft.NETCore.App/<version>/.
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        return start;
     }
 
     private static void Append(StringBuilder text, string? line)

@@ -9,7 +9,10 @@ internal static class BrokerCommand
 {
     public static Command Create()
     {
-        var command = new Command("broker", "Run the embedded broker alone (in memory, about 5 MiB a partition): for trying things, not for keeping data.");
+        var command = new Command(
+            "broker",
+            "Run the embedded broker alone (in memory, about 5 MiB a partition): for trying things, not for keeping data. "
+            + $"Where standard input is no terminal, each of its lines is a fault to try or a question: {BrokerControl.Usage}.");
         command.SetAction(async (result, cancellationToken) =>
         {
             using var logs = Settings.Logs(result);
@@ -26,9 +29,42 @@ internal static class BrokerCommand
                 Console.WriteLine($"Use it with: streamrec serve --set Kafka:BootstrapServers={broker.BootstrapServers}");
             }
 
-            await Task.Delay(Timeout.Infinite, cancellationToken).ContinueWith(static _ => { }, TaskScheduler.Default);
+            try
+            {
+                // A terminal is not read: in the background of a shell that would stop the broker.
+                if (Console.IsInputRedirected)
+                {
+                    var (answer, refuse) = Answers(Settings.AsJson(result));
+                    await new BrokerControl(broker, options).RunAsync(Console.In, answer, refuse, cancellationToken);
+                }
+
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // Ended.
+            }
+
             return ExitCode.Success;
         });
         return command;
+    }
+
+    private static (Action<IReadOnlyDictionary<string, long[]>?> Answer, Action<string> Refuse) Answers(bool asJson) => asJson
+        ? (dropped => Output.WriteJson(new { Ok = true, Dropped = dropped }), error => Output.WriteJson(new { Ok = false, Error = error }))
+        : (WriteText, error => Console.WriteLine($"error: {error}"));
+
+    private static void WriteText(IReadOnlyDictionary<string, long[]>? dropped)
+    {
+        if (dropped is null)
+        {
+            Console.WriteLine("ok");
+            return;
+        }
+
+        foreach (var (topic, partitions) in dropped)
+        {
+            Console.WriteLine($"{topic}: {string.Join(' ', partitions)}");
+        }
     }
 }
