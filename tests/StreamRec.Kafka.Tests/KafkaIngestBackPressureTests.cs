@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+
 namespace StreamRec.Kafka.Tests;
 
 public sealed class KafkaIngestBackPressureTests
@@ -77,6 +79,34 @@ public sealed class KafkaIngestBackPressureTests
             _sink.AssertBatchesJoin(p);
         }
 
+        await ingest.StopAsync(Cancelled);
+        Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task A_partition_that_was_paused_when_the_group_shared_out_anew_is_read_by_whoever_keeps_it()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { BatchSize = 10, Partitions = 2 });
+        var isOpen = false;
+        _sink.Accepts = _ => Volatile.Read(ref isOpen);
+        kafka.Produce(0, TestKafka.Clicks(100));
+        kafka.Produce(1, TestKafka.Clicks(100));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => ingest.Status.Partitions.Count(p => p.IsPaused) == 2, "both are paused");
+        using var other = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = kafka.Servers,
+            GroupId = kafka.Options.GroupId,
+            PartitionAssignmentStrategy = PartitionAssignmentStrategy.Range,
+        }).Build();
+        other.Subscribe(kafka.Options.Topics.Interactions);
+        await Eventually.True(() => other.Consume(TimeSpan.FromMilliseconds(10)) is not null, "the other member has a partition");
+        await Eventually.True(() => _sink.Opened.Count == 3, "one of them comes back");
+
+        Volatile.Write(ref isOpen, true);
+
+        await Eventually.True(() => _sink.Received == 100, "it is read");
+        Assert.Equal(Enumerable.Range(0, 100).Select(i => (long)i), _sink.Offsets(_sink.Opened.Last().Partition));
         await ingest.StopAsync(Cancelled);
         Assert.Empty(kafka.Failures);
     }

@@ -89,6 +89,8 @@ public sealed partial class KafkaIngest
                 _committer.Finish(consumer, Uncommitted(), LastCommitTimeout);
             }
 
+            // The client remembers a pause for a partition that comes back: it would stand still for ever.
+            consumer.Resume(leaving.Select(p => p.TopicPartition));
             foreach (var partition in leaving)
             {
                 _partitions.TryRemove(partition.Source.Partition, out _);
