@@ -25,8 +25,9 @@ internal static class FairnessBenchmark
 
     private static readonly string Topic = new TopicNames().Interactions;
 
-    public static async Task RunAsync(int rounds, int seconds, int hotRate)
+    public static async Task<int> RunAsync(Arguments arguments)
     {
+        var (rounds, seconds, hotRate) = (arguments.Number("--rounds", 2), arguments.Number("--seconds", 10), arguments.Number("--hot", 10_000));
         Console.WriteLine(Machine.Now());
         await using var scratch = await ServedScratch.StartAsync(Partitions, Users);
 
@@ -41,6 +42,8 @@ internal static class FairnessBenchmark
         {
             throw new InvalidOperationException(problem);
         }
+
+        return 0;
 
         async Task CompareAsync(string name, Func<Task<double>> others)
         {

@@ -1,3 +1,4 @@
+using StreamRec.Cli.Bench;
 using StreamRec.Harness;
 
 namespace StreamRec.Benchmarks;
@@ -8,7 +9,7 @@ internal static class NodesBenchmark
     /// <returns>0 when nothing was wrong.</returns>
     public static async Task<int> RunAsync(Arguments arguments)
     {
-        Measurement.PrintMachine();
+        Console.WriteLine(Machine.Now());
         var options = new NodesOptions(arguments.Number("--users", 100_000))
         {
             ConnectionString = arguments.Text("--journal"),

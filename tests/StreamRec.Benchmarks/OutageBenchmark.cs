@@ -1,3 +1,4 @@
+using StreamRec.Cli.Bench;
 using StreamRec.Harness;
 
 namespace StreamRec.Benchmarks;
@@ -13,7 +14,7 @@ internal static class OutageBenchmark
     /// <returns>0 when nothing was wrong.</returns>
     public static async Task<int> RunAsync(Arguments arguments)
     {
-        Measurement.PrintMachine();
+        Console.WriteLine(Machine.Now());
         var options = new OutageOptions(TimeSpan.FromMinutes(arguments.Number("--minutes", 10))) { ConnectionString = arguments.Text("--journal") };
         using var directory = new TempDirectory();
         var report = await OutageRun.RunAsync(options, directory.Path, Console.WriteLine);

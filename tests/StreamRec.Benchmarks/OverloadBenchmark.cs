@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
-using StreamRec.Domain;
 using StreamRec.Cli.Bench;
+using StreamRec.Domain;
 using StreamRec.Harness;
 using StreamRec.Journal;
 using StreamRec.Kafka.Publish;
@@ -31,8 +31,9 @@ internal static class OverloadBenchmark
     private const int Items = 500;
 
     /// <returns>0 when everything held.</returns>
-    public static async Task<int> RunAsync(int seconds)
+    public static async Task<int> RunAsync(Arguments arguments)
     {
+        var seconds = arguments.Number("--seconds", 60);
         Console.WriteLine(Machine.Now());
         await using var scratch = await ServedScratch.StartAsync(Partitions, Users);
 

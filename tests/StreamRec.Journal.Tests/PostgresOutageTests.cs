@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using StreamRec.Domain;
-using StreamRec.Harness;
 using StreamRec.Journal.Postgres;
 
 namespace StreamRec.Journal.Tests;

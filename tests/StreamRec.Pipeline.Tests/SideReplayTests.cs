@@ -15,7 +15,7 @@ public sealed class SideReplayTests
         await using var traffic = new CrashTraffic(broker.BootstrapServers, users: 40, perSecond: 400, seed: 5);
         await Eventually.TrueAsync(() => traffic.Sent.Count >= 800, "800 records");
         await traffic.StopAsync();
-        var expected = new CrashCheck(traffic.Sent).Sequences;
+        var expected = CrashCheck.Of(traffic).Sequences;
         await lists.AllAsync(expected);
 
         var replayed = await RunAsync(directory, broker, "replay", "--from", "earliest", "--side", directory["side"]);
