@@ -17,6 +17,11 @@ internal static class NodesBenchmark
         };
         using var directory = new TempDirectory();
         var report = await NodesRun.RunAsync(options, directory.Path, Console.WriteLine);
+        foreach (var (fault, length) in report.Standstills)
+        {
+            Console.WriteLine($"{fault}: everybody whom it met was served after {length.TotalSeconds:F1} s");
+        }
+
         Console.WriteLine(
             $"{report.Records:N0} records of {report.Users:N0} users; {report.Lists:N0} lists; {report.Behind:N0} users behind when the last fault was over, "
             + $"nobody {report.Recovered.TotalSeconds:F1} s later.");

@@ -22,10 +22,18 @@ public sealed record NodesOptions(int Users)
 /// <param name="Records">Records sent.</param>
 /// <param name="Users">Users with interactions.</param>
 /// <param name="Lists">Lists read.</param>
+/// <param name="Standstills">For each fault: from it until everybody had a list with all that was sent up to a second after it.</param>
 /// <param name="Behind">Users without their newest list when the last fault was over.</param>
 /// <param name="Recovered">From then until everybody had it.</param>
 /// <param name="Violations">None is what counts.</param>
-public sealed record NodesReport(int Records, int Users, long Lists, int Behind, TimeSpan Recovered, IReadOnlyList<string> Violations);
+public sealed record NodesReport(
+    int Records,
+    int Users,
+    long Lists,
+    IReadOnlyList<(string Fault, TimeSpan Length)> Standstills,
+    int Behind,
+    TimeSpan Recovered,
+    IReadOnlyList<string> Violations);
 
 /// <summary>Three nodes on one database and one broker under traffic: one is killed, one is frozen, one joins, and the frozen one comes back.</summary>
 public sealed class NodesRun : IAsyncDisposable
@@ -34,6 +42,7 @@ public sealed class NodesRun : IAsyncDisposable
     public static readonly TimeSpan SoonEnough = TimeSpan.FromSeconds(30);
 
     private const string Group = "nodes";
+    // Only ends a run that has failed.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     private readonly NodesOptions _options;
@@ -41,6 +50,7 @@ public sealed class NodesRun : IAsyncDisposable
     private readonly Action<string> _progress;
     private readonly PostgresServer _database = new();
     private readonly List<ServerProcess> _nodes = [];
+    private readonly List<(string Fault, TimeSpan Length)> _standstills = [];
 
     private NodesRun(NodesOptions options, string directory, Action<string> progress)
     {
@@ -78,15 +88,17 @@ public sealed class NodesRun : IAsyncDisposable
         var (killed, frozen, steady) = (await StartAsync(broker, connection), await StartAsync(broker, connection), await StartAsync(broker, connection));
         await using var traffic = new CrashTraffic(broker.BootstrapServers, _options.Users, _options.PerSecond, _options.Seed);
 
-        // Everybody has interactions by the first fault; between one fault and the next are some seconds of traffic.
-        await SentAsync(traffic, _options.Users, "before the first fault", lists);
-        killed.Process.Kill();
-        await SentAsync(traffic, _options.Users * 3 / 2, "after the kill of one node", lists);
-        frozen.Process.Suspend();
-        await SentAsync(traffic, _options.Users * 2, "after the freeze of another", lists);
+        // Everybody has interactions by the first fault; between one fault and the next is some traffic that meets none.
+        await SentAsync(traffic, _options.Users);
+        await FaultAsync("one node killed", () => killed.Process.Kill(), lists, traffic);
+        await SentAsync(traffic, _options.Users * 3 / 2);
+        await FaultAsync("one node frozen", () => frozen.Process.Suspend(), lists, traffic);
+        await SentAsync(traffic, _options.Users * 2);
         var joined = await StartAsync(broker, connection);
-        await Eventually.TrueAsync(() => joined.Process.Errors.Contains("opened at offset", StringComparison.Ordinal), "the new node's partitions", joined.Process.Describe);
-        await SentAsync(traffic, _options.Users * 5 / 2, "after a new one has partitions", lists);
+        await FaultAsync("a new node", () => { }, lists, traffic);
+        await Eventually.TrueAsync(
+            () => joined.Process.Errors.Contains("opened at offset", StringComparison.Ordinal), "the new node's partitions", joined.Process.Describe);
+        await SentAsync(traffic, _options.Users * 5 / 2);
         frozen.Process.Resume();
 
         var over = Stopwatch.GetTimestamp();
@@ -94,11 +106,7 @@ public sealed class NodesRun : IAsyncDisposable
         var behind = lists.Missing(sent);
         await traffic.StopAsync();
         sent = traffic.Sequences();
-        while (lists.Missing(sent) > 0 && Stopwatch.GetElapsedTime(over) < Patience)
-        {
-            await Task.Delay(100);
-        }
-
+        await AllListsAsync(lists, sent);
         var recovered = Stopwatch.GetElapsedTime(over);
         _progress($"everybody's list {recovered.TotalSeconds:F1} s after the last fault");
         traffic.ReadBack();
@@ -115,7 +123,7 @@ public sealed class NodesRun : IAsyncDisposable
         check.DeadLetters(broker.BootstrapServers);
         await check.NothingDroppedAsync(broker);
         await check.JournalAsync(new JournalOptions { ConnectionString = connection }, broker.BootstrapServers, Group, _options.Partitions);
-        return new NodesReport(traffic.Sent.Count, sent.Count, lists.Count, behind, recovered, check.Violations);
+        return new NodesReport(traffic.Sent.Count, sent.Count, lists.Count, _standstills, behind, recovered, check.Violations);
     }
 
     private async Task<string> NewDatabaseAsync()
@@ -133,7 +141,28 @@ public sealed class NodesRun : IAsyncDisposable
         return node;
     }
 
-    private async Task SentAsync(CrashTraffic traffic, int records, string when, ListWatcher lists)
+    /// <summary>Brings a fault and waits until those whom it has met are served.</summary>
+    private async Task FaultAsync(string fault, Action bring, ListWatcher lists, CrashTraffic traffic)
+    {
+        bring();
+        var began = Stopwatch.GetTimestamp();
+        // Not to synchronise: the traffic that meets the fault.
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        await AllListsAsync(lists, traffic.Sequences());
+        _standstills.Add((fault, Stopwatch.GetElapsedTime(began)));
+        _progress($"{fault}: served after {_standstills[^1].Length.TotalSeconds:F1} s; {traffic.Sent.Count:N0} records, {lists.Count:N0} lists");
+    }
+
+    /// <summary>Whose list is missing when the patience ends, the check of the lists says.</summary>
+    private static async Task AllListsAsync(ListWatcher lists, Dictionary<string, long> sent)
+    {
+        for (var waited = Stopwatch.StartNew(); lists.Missing(sent) > 0 && waited.Elapsed < Patience;)
+        {
+            await Task.Delay(100);
+        }
+    }
+
+    private static async Task SentAsync(CrashTraffic traffic, int records)
     {
         for (var waited = Stopwatch.StartNew(); traffic.Sent.Count < records; await Task.Delay(100))
         {
@@ -142,7 +171,5 @@ public sealed class NodesRun : IAsyncDisposable
                 throw new TimeoutException($"Only {traffic.Sent.Count:N0} of {records:N0} records were sent within {Patience}.");
             }
         }
-
-        _progress($"{when}: {traffic.Sent.Count:N0} records, {lists.Count:N0} lists, {lists.Missing(traffic.Sequences()):N0} users behind");
     }
 }
