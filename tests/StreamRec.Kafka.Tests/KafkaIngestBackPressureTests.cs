@@ -100,7 +100,13 @@ public sealed class KafkaIngestBackPressureTests
             PartitionAssignmentStrategy = PartitionAssignmentStrategy.Range,
         }).Build();
         other.Subscribe(kafka.Options.Topics.Interactions);
-        await Eventually.True(() => other.Consume(TimeSpan.FromMilliseconds(10)) is not null, "the other member has a partition");
+        await Eventually.True(
+            () =>
+            {
+                other.Consume(TimeSpan.FromMilliseconds(10));
+                return other.Assignment.Count == 1;
+            },
+            "the other member has a partition");
         await Eventually.True(() => _sink.Opened.Count == 3, "one of them comes back");
 
         Volatile.Write(ref isOpen, true);
