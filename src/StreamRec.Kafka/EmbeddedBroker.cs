@@ -15,10 +15,11 @@ public sealed record EmbeddedBrokerOptions
 /// <remarks>
 /// Limits: memory only; about <see cref="RetainedBytesPerPartition"/> are kept per partition and the oldest dropped without an error,
 /// so a reader must look for gaps (<see cref="LogGap"/>) and a load generator must not run ahead; no compaction, no admin
-/// requests, no transactions that isolate; a group's first join takes 3 s, one after a member has left almost a session timeout; a
-/// waiting fetch is not woken by a new record, so readers must ask with a small <c>fetch.wait.max.ms</c>. Offsets begin at 0 with
-/// each start: <see cref="LogId"/> tells the starts apart, and the topic <c>streamrec.broker.&lt;LogId&gt;</c> tells it to clients in
-/// other processes. Threading: any thread.
+/// requests, no transactions that isolate; a batch that is sent again is stored again, and one is taken though the one before it was
+/// refused, which an idempotent producer takes for both being stored (under <see cref="PushRequestErrors"/> it must have one request in
+/// flight); a group's first join takes 3 s, one after a member has left almost a session timeout; a waiting fetch is not woken by a new
+/// record, so readers must ask with a small <c>fetch.wait.max.ms</c>. Offsets begin at 0 with each start: <see cref="LogId"/> tells the
+/// starts apart, and the topic <c>streamrec.broker.&lt;LogId&gt;</c> tells it to clients in other processes. Threading: any thread.
 /// </remarks>
 public sealed class EmbeddedBroker : IAsyncDisposable
 {
