@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -50,6 +51,18 @@ public sealed partial class StreamRecProcess : IAsyncDisposable
     public string Output => Read(_output);
 
     public string Errors => Read(_errors);
+
+    /// <summary>Whether this process, and with it each that it starts, was told to ignore SIGINT.</summary>
+    public static bool IgnoresInterrupts
+    {
+        get
+        {
+            const ulong sigint = 1UL << 1;
+            const string ignored = "SigIgn:";
+            return File.Exists("/proc/self/status") && File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(ignored, StringComparison.Ordinal)) is { } line
+                && (ulong.Parse(line.AsSpan(ignored.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & sigint) != 0;
+        }
+    }
 
     public static StreamRecProcess Start(params IEnumerable<string> arguments) => new(Starting(arguments), listens: false);
 
