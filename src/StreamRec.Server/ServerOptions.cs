@@ -16,8 +16,8 @@ public sealed record ServerOptions
     /// <summary>Threads of one matrix operation, 1 to 256: inference and training each run on threads of their own, so 1 is right unless cores are idle.</summary>
     public int NativeThreads { get; init; } = 1;
 
-    /// <summary>Newest stored interactions that a start counts for popularity and transitions, 1 to 10,000,000,000: a million takes about two seconds.</summary>
-    public long CountedAtStart { get; init; } = 1_000_000;
+    /// <summary>Newest stored interactions that a start counts for popularity and transitions, 1 to 1,000,000,000: a million takes about two seconds.</summary>
+    public int CountedAtStart { get; init; } = 1_000_000;
 
     /// <summary>Users whose last list is remembered to judge it by their next interaction, 1 to 100,000,000.</summary>
     public int PrequentialUsers { get; init; } = 100_000;
@@ -33,7 +33,7 @@ internal sealed class ServerOptionsValidator : IValidateOptions<ServerOptions>
         var failures = new List<string>();
         Check(nameof(options.HttpPort), options.HttpPort, 0, 65535);
         Check(nameof(options.NativeThreads), options.NativeThreads, 1, 256);
-        Check(nameof(options.CountedAtStart), options.CountedAtStart, 1, 10_000_000_000);
+        Check(nameof(options.CountedAtStart), options.CountedAtStart, 1, 1_000_000_000);
         Check(nameof(options.PrequentialUsers), options.PrequentialUsers, 1, 100_000_000);
         Check(nameof(options.PrequentialWindow), options.PrequentialWindow, 100, 1_000_000);
         if (string.IsNullOrWhiteSpace(options.DataDirectory))
@@ -43,7 +43,7 @@ internal sealed class ServerOptionsValidator : IValidateOptions<ServerOptions>
 
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
 
-        void Check(string key, long value, long low, long high)
+        void Check(string key, int value, int low, int high)
         {
             if (value < low || value > high)
             {

@@ -162,7 +162,7 @@ public sealed class StreamRecOptionsTests : IDisposable
     [Theory]
     [InlineData("Kafak", "'Kafak' is not a section; the sections are Server, Kafka, Mapping, Journal, Users, Inference, Training.")]
     [InlineData("Kafak:GroupId", "'Kafak' is not a section; the sections are Server, Kafka, Mapping, Journal, Users, Inference, Training.")]
-    [InlineData("Server:Port", "Server:Port is not a setting; those of Server are DataDirectory, HttpPort, NativeThreads, PrequentialUsers, PrequentialWindow.")]
+    [InlineData("Server:Port", "Server:Port is not a setting; those of Server are DataDirectory, HttpPort, NativeThreads, CountedAtStart, PrequentialUsers, PrequentialWindow.")]
     [InlineData("Kafka:Topics:Clicks", "Kafka:Topics:Clicks is not a setting; those of Kafka:Topics are ")]
     [InlineData("Kafka:Consumer:fetch.wait.max.ms", "Kafka:Consumer:fetch.wait.max.ms is not a setting; those of Kafka:Consumer are Config.")]
     [InlineData("Kafka:Producer:Config:ssl:ca", "Kafka:Producer:Config:ssl:ca is \"7\"; no property of librdkafka has a colon in its name.")]
