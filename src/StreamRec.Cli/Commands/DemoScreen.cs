@@ -74,7 +74,7 @@ internal sealed class DemoScreen(TextWriter output, TimeSpan duration)
         {
             Erase();
             output.WriteLine();
-            output.WriteLine("Prequential HR@10: each interaction looked for in the list its user was last served, before anything learns from it.");
+            output.WriteLine("Prequential HR@10: the first interaction after each list, looked for in it before anything learns from it.");
             foreach (var line in Chart())
             {
                 output.WriteLine(line);
