@@ -100,21 +100,23 @@ public sealed class KafkaIngestBackPressureTests
             PartitionAssignmentStrategy = PartitionAssignmentStrategy.Range,
         }).Build();
         other.Subscribe(kafka.Options.Topics.Interactions);
-        await Eventually.True(
-            () =>
-            {
-                other.Consume(TimeSpan.FromMilliseconds(10));
-                return other.Assignment.Count == 1;
-            },
-            "the other member has a partition");
-        await Eventually.True(() => _sink.Opened.Count == 3, "one of them comes back");
+        await MembersAsync(() => other.Assignment.Count == 1 && _sink.Opened.Count >= 3, "one of them comes back, the other member has the other");
 
         Volatile.Write(ref isOpen, true);
 
-        await Eventually.True(() => _sink.Received == 100, "it is read");
+        await MembersAsync(() => _sink.Received >= 100, "it is read");
         Assert.Equal(Enumerable.Range(0, 100).Select(i => (long)i), _sink.Offsets(_sink.Opened.Last().Partition));
         await ingest.StopAsync(Cancelled);
         Assert.Empty(kafka.Failures);
+
+        // A member that does not poll takes no part in a sharing out, and the group waits for it.
+        Task MembersAsync(Func<bool> condition, string what) => Eventually.True(
+            () =>
+            {
+                other.Consume(TimeSpan.FromMilliseconds(10));
+                return condition();
+            },
+            what);
     }
 
     [Fact]
