@@ -23,7 +23,8 @@ public static class RawKafka
         return new ProducerBuilder<byte[], byte[]>(new ProducerConfig
         {
             BootstrapServers = bootstrapServers,
-            LingerMs = 1,
+            // The embedded broker hands out one producer's batch a fetch: small ones keep its readers from catching up.
+            LingerMs = 400,
             EnableIdempotence = true,
             // The embedded broker takes a batch though the one before it was refused, and an idempotent producer takes that for both being stored.
             MaxInFlight = 1,
