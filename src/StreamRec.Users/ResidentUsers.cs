@@ -1,4 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
+using System.Text;
+using System.Text.Unicode;
 using StreamRec.Domain;
 
 namespace StreamRec.Users;
@@ -16,106 +18,204 @@ internal enum Residency : byte
     Saving,
 }
 
-/// <summary>The users in memory: a dictionary into parallel arrays, with second-chance replacement.</summary>
+/// <summary>The users in memory: a hash table over rows and blocks, with second-chance replacement and no object for each user.</summary>
 /// <remarks>
-/// A user costs 24 to 40 bytes in the dictionary and 13 in the arrays besides its sequence. A list node for true LRU order would cost 48 more
-/// and a write to three places for each touch; the clock costs one bit. Slots stay the same while the user is resident and are reused afterwards.
+/// Besides its item indices a user costs a row (56 bytes), 4 to 8 bytes of the table, the id in UTF-8, and the unused rest of its block (up to an
+/// eighth); objects, an array and a dictionary cost 289. A list node for true LRU order would cost 16 more and a write to three places for each
+/// touch; the clock costs one bit. Slots stay the same while the user is resident and are used again afterwards.
 /// Threading: owned by one shard; only <see cref="Count"/> may be read from elsewhere.
 /// </remarks>
 internal sealed class ResidentUsers
 {
-    private const byte ResidencyMask = 3;
-    private const byte Referenced = 4;
+    private const int RowBits = 8;
+    private const int RowsPerPage = 1 << RowBits;
 
-    private readonly Dictionary<string, int> _slots = new(StringComparer.Ordinal);
-    private readonly Stack<int> _free = new();
-    private BehaviorSequence?[] _states = new BehaviorSequence?[256];
-    private byte[] _flags = new byte[256];
-    private int[] _marks = new int[256];
+    private readonly BlockPool _blocks = new();
+    private UserRow[][] _rows = [];
+    private int[] _buckets = new int[256];
+    private ulong[] _dirty = new ulong[RowsPerPage / 64];
     private int _used;
+    private int _free;
+    private int _count;
     private int _hand;
 
-    public int Count => _slots.Count;
+    public int Count => Volatile.Read(ref _count);
 
-    public BehaviorSequence this[int slot] => _states[slot]!;
+    /// <summary>Slots are below this.</summary>
+    public int SlotCount => _used;
+
+    public ResidentUser this[int slot] => new(_blocks, ref Row(slot));
 
     /// <summary>Finds a user and gives it its second chance.</summary>
     public bool TryFind(string userId, out int slot)
     {
-        if (!_slots.TryGetValue(userId, out slot))
+        var hash = userId.GetHashCode();
+        for (slot = Bucket(hash) - 1; slot >= 0; slot = Row(slot).Next - 1)
         {
-            return false;
-        }
-
-        _flags[slot] |= Referenced;
-        return true;
-    }
-
-    public bool TryFind(string userId, [NotNullWhen(true)] out BehaviorSequence? state)
-    {
-        state = TryFind(userId, out int slot) ? _states[slot] : null;
-        return state is not null;
-    }
-
-    /// <summary>Makes a user that is not resident so, clean and referenced.</summary>
-    public int Add(BehaviorSequence state)
-    {
-        if (!_free.TryPop(out var slot))
-        {
-            slot = _used++;
-            if (slot == _states.Length)
+            ref var row = ref Row(slot);
+            if (row.Hash == hash && IsSame(this[slot].UserId, userId))
             {
-                // By half, not double: at a million users an unused half of three arrays is the larger waste.
-                var size = slot + slot / 2;
-                Array.Resize(ref _states, size);
-                Array.Resize(ref _flags, size);
-                Array.Resize(ref _marks, size);
+                row.IsReferenced = true;
+                return true;
             }
         }
 
-        _slots.Add(state.UserId, slot);
-        _states[slot] = state;
-        _flags[slot] = Referenced;
-        _marks[slot] = 0;
+        return false;
+    }
+
+    /// <summary>Makes a user that is not resident so, clean and referenced.</summary>
+    /// <exception cref="ArgumentException">The state's id is none.</exception>
+    public int Add(BehaviorSequence state)
+    {
+        var filled = new UserRow { Hash = state.UserId.GetHashCode(), IsReferenced = true };
+        ResidentUser.Fill(_blocks, ref filled, state);
+        if (_count == _buckets.Length)
+        {
+            Widen();
+        }
+
+        var slot = _free - 1;
+        if (slot >= 0)
+        {
+            _free = Row(slot).Next;
+        }
+        else
+        {
+            slot = NewRow();
+        }
+
+        Row(slot) = filled;
+        Chain(slot);
+        _count++;
         return slot;
     }
 
     public void Remove(int slot)
     {
-        _slots.Remove(_states[slot]!.UserId);
-        _states[slot] = null;
-        _flags[slot] = 0;
-        _free.Push(slot);
+        SetResidency(slot, Residency.Clean);
+        ref var link = ref Bucket(Row(slot).Hash);
+        while (link != slot + 1)
+        {
+            link = ref Row(link - 1).Next;
+        }
+
+        link = Row(slot).Next;
+        this[slot].Clear();
+        Row(slot).Next = _free;
+        _free = slot + 1;
+        _count--;
     }
 
-    public Residency ResidencyOf(int slot) => (Residency)(_flags[slot] & ResidencyMask);
+    public Residency ResidencyOf(int slot) => Row(slot).Residency;
 
-    public void SetResidency(int slot, Residency residency) =>
-        _flags[slot] = (byte)((_flags[slot] & ~ResidencyMask) | (byte)residency);
+    public void SetResidency(int slot, Residency residency)
+    {
+        Row(slot).Residency = residency;
+        var bit = 1UL << slot;
+        ref var bits = ref _dirty[slot >> 6];
+        bits = residency == Residency.Dirty ? bits | bit : bits & ~bit;
+    }
+
+    /// <summary>The first dirty user at or behind a slot; <see cref="SlotCount"/> when there is none.</summary>
+    public int NextDirty(int slot)
+    {
+        if (slot >= _used)
+        {
+            return _used;
+        }
+
+        var word = slot >> 6;
+        var bits = _dirty[word] & (ulong.MaxValue << slot);
+        while (bits == 0)
+        {
+            if (++word << 6 >= _used)
+            {
+                return _used;
+            }
+
+            bits = _dirty[word];
+        }
+
+        return (word << 6) + BitOperations.TrailingZeroCount(bits);
+    }
 
     /// <summary>A number that the current turn keeps for the user; 0 when there is none. Whoever sets it resets it.</summary>
-    public ref int Mark(int slot) => ref _marks[slot];
+    public ref int Mark(int slot) => ref Row(slot).Mark;
 
     /// <summary>Drops clean users, those not used lately first, until the target is reached or only unsaved ones are left.</summary>
     public void Evict(int target)
     {
         // Two rounds: the first may find every user referenced and only takes the second chances away.
-        for (var steps = 2L * _used; steps > 0 && Count > target; steps--)
+        for (var steps = 2L * _used; steps > 0 && _count > target; steps--)
         {
             _hand = _hand + 1 < _used ? _hand + 1 : 0;
-            if (_states[_hand] is null || ResidencyOf(_hand) != Residency.Clean)
+            ref var row = ref Row(_hand);
+            if (row.IsFree || row.Residency != Residency.Clean)
             {
                 continue;
             }
 
-            if ((_flags[_hand] & Referenced) != 0)
+            if (row.IsReferenced)
             {
-                _flags[_hand] &= unchecked((byte)~Referenced);
+                row.IsReferenced = false;
             }
             else
             {
                 Remove(_hand);
             }
         }
+    }
+
+    private ref UserRow Row(int slot) => ref _rows[slot >> RowBits][slot & (RowsPerPage - 1)];
+
+    private ref int Bucket(int hash) => ref _buckets[hash & (_buckets.Length - 1)];
+
+    private void Chain(int slot)
+    {
+        ref var row = ref Row(slot);
+        ref var bucket = ref Bucket(row.Hash);
+        row.Next = bucket;
+        bucket = slot + 1;
+    }
+
+    private int NewRow()
+    {
+        if (_used >> RowBits == _rows.Length)
+        {
+            Array.Resize(ref _rows, _rows.Length + 1);
+            _rows[^1] = new UserRow[RowsPerPage];
+            if (_rows.Length * RowsPerPage > _dirty.Length * 64)
+            {
+                Array.Resize(ref _dirty, 2 * _dirty.Length);
+            }
+        }
+
+        return _used++;
+    }
+
+    private void Widen()
+    {
+        _buckets = new int[2 * _buckets.Length];
+        for (var slot = 0; slot < _used; slot++)
+        {
+            if (!Row(slot).IsFree)
+            {
+                Chain(slot);
+            }
+        }
+    }
+
+    private static bool IsSame(ReadOnlySpan<byte> utf8, string userId)
+    {
+        // UTF-8 is as long as UTF-16 only when all is ASCII.
+        if (utf8.Length == userId.Length)
+        {
+            return Ascii.Equals(utf8, userId);
+        }
+
+        Span<byte> bytes = stackalloc byte[Interaction.MaxIdBytes];
+        return utf8.Length > userId.Length
+            && Utf8.FromUtf16(userId, bytes, out _, out var length, replaceInvalidSequences: false) == System.Buffers.OperationStatus.Done
+            && bytes[..length].SequenceEqual(utf8);
     }
 }

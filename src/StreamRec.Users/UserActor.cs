@@ -41,7 +41,7 @@ internal static class UserActor
     /// A redelivered record changes nothing, but its user is still owed a list unless the user was forgotten. A repeated event id changes
     /// nothing. Impressions are kept and ask for nothing.
     /// </summary>
-    public static UserEffects Decide(BehaviorSequence state, in Observe message, RecommendOn recommendOn)
+    public static UserEffects Decide(ResidentUser state, in Observe message, RecommendOn recommendOn)
     {
         var asks = recommendOn == RecommendOn.EveryInteraction && message.Type != InteractionType.Impression
             ? UserEffects.AskList
@@ -62,6 +62,6 @@ internal static class UserActor
 
     /// <summary>Applies a journalled interaction.</summary>
     public static void Evolve(
-        BehaviorSequence state, int item, InteractionType type, long timestampMs, string? eventId, int maxSequence) =>
+        ResidentUser state, int item, InteractionType type, long timestampMs, string? eventId, int maxSequence) =>
         state.Apply(item, type, timestampMs, eventId, maxSequence);
 }

@@ -41,7 +41,7 @@ internal sealed partial class UserShard
         var missing = group
             .SelectMany(stored => stored.Segment.Users)
             .Distinct(StringComparer.Ordinal)
-            .Where(userId => !_residents.TryFind(userId, out int _))
+            .Where(userId => !_residents.TryFind(userId, out _))
             .ToList();
         await MakeResidentAsync(missing, cancellationToken);
         foreach (var stored in group)
@@ -57,7 +57,7 @@ internal sealed partial class UserShard
     {
         foreach (var entry in stored.Segment.Entries)
         {
-            _residents.TryFind(stored.Segment.Users[entry.User], out int slot);
+            _residents.TryFind(stored.Segment.Users[entry.User], out var slot);
             var state = _residents[slot];
 
             // At or below the position that it was saved with, the state holds the entry already.

@@ -16,7 +16,7 @@ internal sealed partial class UserShard
         while (end < messages.Count && messages[end] is ShardMessage.UserRequest request)
         {
             if (request is { Anyway: true } and not ShardMessage.Forget
-                && !_residents.TryFind(request.UserId, out int _)
+                && !_residents.TryFind(request.UserId, out _)
                 && _missing.TryAdd(request.UserId, _missingUsers.Count))
             {
                 _missingUsers.Add(request.UserId);
@@ -59,12 +59,10 @@ internal sealed partial class UserShard
     private async ValueTask AnswerAsync(
         ShardMessage.UserRequest request, IReadOnlyList<BehaviorSequence?> loaded, CancellationToken cancellationToken)
     {
-        var resident = _residents.TryFind(request.UserId, out BehaviorSequence? state);
-        if (!resident && _missing.TryGetValue(request.UserId, out var index))
-        {
-            state = loaded[index];
-        }
-
+        var resident = _residents.TryFind(request.UserId, out var slot);
+        var state = resident ? _residents[slot].ToSequence()
+            : _missing.TryGetValue(request.UserId, out var index) ? loaded[index]
+            : null;
         var here = resident || request.Anyway;
         switch (request)
         {
@@ -93,7 +91,7 @@ internal sealed partial class UserShard
     {
         await AwaitCommitsAsync(cancellationToken);
         await EndSliceAsync();
-        if (_residents.TryFind(userId, out int slot))
+        if (_residents.TryFind(userId, out var slot))
         {
             _residents.Remove(slot);
         }

@@ -4,8 +4,8 @@ namespace StreamRec.Users;
 
 /// <summary>Saves changed users behind the segments, and keeps the number of users in memory within the bound.</summary>
 /// <remarks>
-/// A round takes all users that are dirty at one durable position P and saves them in slices; when the last slice is durable, every segment
-/// at or below P is contained in saved states. Before each slice the shard waits for its outstanding appends, so a state never gets
+/// A round begins at one durable position P and saves, in slices, all users that are dirty then, and those that it meets on its way; when the
+/// last slice is durable, every segment at or below P is contained in saved states. Before each slice the shard waits for its outstanding appends, so a state never gets
 /// ahead of the journal, and turns go on while the slice is being written. A state saved at position p contains every segment of the
 /// partition at or below p, which is what recovery needs to know which entries to skip.
 /// </remarks>
@@ -13,9 +13,8 @@ internal sealed partial class UserShard
 {
     private readonly List<int> _slice = [];
     private readonly List<BehaviorSequence> _sliceStates = [];
-    private List<int> _dirty = [];
-    private List<int> _round = [];
     private int _roundNext;
+    private int _roundEnd;
     private bool _roundOpen;
     private bool _saveDue;
     private long _roundPosition;
@@ -29,7 +28,6 @@ internal sealed partial class UserShard
         if (_residents.ResidencyOf(slot) != Residency.Dirty)
         {
             _residents.SetResidency(slot, Residency.Dirty);
-            _dirty.Add(slot);
         }
     }
 
@@ -81,13 +79,12 @@ internal sealed partial class UserShard
     private bool BeginRound()
     {
         _saveDue = false;
-        if (_dirty.Count == 0 && _durablePosition == _foldedPosition && _tracker.Completed == _savedCompleted)
+        if (_residents.NextDirty(0) == _residents.SlotCount && _durablePosition == _foldedPosition && _tracker.Completed == _savedCompleted)
         {
             return false;
         }
 
-        (_dirty, _round) = (_round, _dirty);
-        _roundNext = 0;
+        (_roundNext, _roundEnd) = (0, _residents.SlotCount);
         _roundPosition = _durablePosition;
         _roundOpen = true;
         return true;
@@ -95,21 +92,20 @@ internal sealed partial class UserShard
 
     private void BeginSlice(CancellationToken cancellationToken)
     {
-        while (_roundNext < _round.Count && _slice.Count < _options.SaveBatch)
+        int slot;
+        while ((slot = _residents.NextDirty(_roundNext)) < _roundEnd && _slice.Count < _options.SaveBatch)
         {
-            // Not dirty: forgotten meanwhile, and the slot may have another user by now.
-            var slot = _round[_roundNext++];
-            if (_residents.ResidencyOf(slot) == Residency.Dirty)
-            {
-                var state = _residents[slot];
-                state.Position = Math.Max(state.Position, _durablePosition);
-                _residents.SetResidency(slot, Residency.Saving);
-                _slice.Add(slot);
-                _sliceStates.Add(state);
-            }
+            var user = _residents[slot];
+            user.Position = Math.Max(user.Position, _durablePosition);
+            _residents.SetResidency(slot, Residency.Saving);
+            _slice.Add(slot);
+            _sliceStates.Add(user.ToSequence());
+            _roundNext = slot + 1;
         }
 
-        var folded = _roundNext == _round.Count ? _roundPosition : _foldedPosition;
+        // What becomes dirty behind this place is for the next round.
+        _roundNext = slot;
+        var folded = _roundNext >= _roundEnd ? _roundPosition : _foldedPosition;
         _save = SaveSliceAsync(folded, _tracker.Completed, cancellationToken);
     }
 
@@ -146,12 +142,7 @@ internal sealed partial class UserShard
 
         _slice.Clear();
         _sliceStates.Clear();
-        if (_roundOpen && _roundNext == _round.Count)
-        {
-            _round.Clear();
-            _roundNext = 0;
-            _roundOpen = false;
-        }
+        _roundOpen = _roundOpen && _roundNext < _roundEnd;
     }
 
     /// <summary>Drops users until the bound holds; saves first when too few of them are saved. A sixteenth more, so that it is not needed every turn.</summary>

@@ -54,6 +54,10 @@ internal sealed partial class UserShard
             await deliver.Batch.DeadLettered.WaitAsync(cancellationToken);
         }
 
+        // A shard may be quiet for long after this: it must not hold on to what it has dealt with.
+        _turnBatches.Clear();
+        _missing.Clear();
+        _missingUsers.Clear();
         await CommitAsync(decision, cancellationToken);
         _context.Metrics.TurnDecided(
             records, decision.Entries.Count, decision.Duplicates, decision.Redelivered, decision.Lists, _context.Time.GetElapsedTime(started));
@@ -63,7 +67,6 @@ internal sealed partial class UserShard
 
     private int TakeBatches(IReadOnlyList<ShardMessage> messages, int first, out int records)
     {
-        _turnBatches.Clear();
         records = 0;
         var end = first;
         while (end < messages.Count && messages[end] is ShardMessage.Deliver deliver)
@@ -102,7 +105,7 @@ internal sealed partial class UserShard
                 }
 
                 var interaction = record.Interaction;
-                if (_residents.TryFind(interaction.UserId, out int slot))
+                if (_residents.TryFind(interaction.UserId, out var slot))
                 {
                     slots[index] = slot;
                 }
@@ -165,7 +168,7 @@ internal sealed partial class UserShard
                 ref var mark = ref _residents.Mark(slot);
                 if (mark == 0)
                 {
-                    mark = decision.Add(_residents[slot].UserId, slot);
+                    mark = decision.Add(record.Interaction.UserId, slot);
                 }
 
                 decision.Users[mark - 1].Records++;

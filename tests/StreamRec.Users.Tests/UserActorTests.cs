@@ -16,7 +16,8 @@ public sealed class UserActorTests
     internal void A_decision_follows_from_state_and_message(
         InteractionType type, string? eventId, bool applied, RecommendOn recommendOn, UserEffects expected)
     {
-        var state = new BehaviorSequence("u");
+        var users = new ResidentUsers();
+        var state = users[users.Add(new BehaviorSequence("u"))];
         UserActor.Evolve(state, 1, InteractionType.Click, 1, "seen", maxSequence: 10);
         Assert.Equal(expected, UserActor.Decide(state, new Observe(type, eventId, applied), recommendOn));
         Assert.Equal(1, state.Count);
@@ -25,17 +26,18 @@ public sealed class UserActorTests
     [Fact]
     public void An_event_id_is_recognised_among_the_last_256_and_no_longer()
     {
-        var state = new BehaviorSequence("u");
+        var users = new ResidentUsers();
+        var slot = users.Add(new BehaviorSequence("u"));
         for (var i = 0; i <= BehaviorSequence.MaxRecentEvents; i++)
         {
-            UserActor.Evolve(state, 1, InteractionType.Click, 1, $"e{i}", maxSequence: 10);
+            UserActor.Evolve(users[slot], 1, InteractionType.Click, 1, $"e{i}", maxSequence: 10);
         }
 
         Assert.Equal(UserEffects.None, Decide("e1"));
         Assert.Equal(UserEffects.Append | UserEffects.AskList, Decide("e0"));
 
         UserEffects Decide(string eventId) =>
-            UserActor.Decide(state, new Observe(InteractionType.Click, eventId, Applied: false), RecommendOn.EveryInteraction);
+            UserActor.Decide(users[slot], new Observe(InteractionType.Click, eventId, Applied: false), RecommendOn.EveryInteraction);
     }
 
     [Fact]
