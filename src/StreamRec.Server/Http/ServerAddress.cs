@@ -31,20 +31,14 @@ public sealed record ServerAddress(Uri Url, string Token, int ProcessId, string 
     /// <summary>The address of a server whose process is alive, or null.</summary>
     public static ServerAddress? Find(string dataDirectory)
     {
-        var path = PathIn(dataDirectory);
-        if (!File.Exists(path))
-        {
-            return null;
-        }
-
         ServerAddress? address;
         try
         {
-            address = JsonSerializer.Deserialize<ServerAddress>(File.ReadAllBytes(path), JsonSerializerOptions.Web);
+            address = JsonSerializer.Deserialize<ServerAddress>(File.ReadAllBytes(PathIn(dataDirectory)), JsonSerializerOptions.Web);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
         {
-            // A server that was killed while it wrote the file is not running.
+            // No server; or one that begins just now, or was killed while it wrote the file.
             return null;
         }
 
