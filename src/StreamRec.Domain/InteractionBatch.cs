@@ -4,7 +4,8 @@ namespace StreamRec.Domain;
 /// <param name="Offset">Its offset in the batch's source partition.</param>
 /// <param name="Interaction">The interaction.</param>
 /// <param name="TraceParent">The W3C <c>traceparent</c> header of the record, or null.</param>
-public readonly record struct IngestedInteraction(long Offset, Interaction Interaction, string? TraceParent = null);
+/// <param name="Item">The number that the journal's catalogue has for the item, where that was known; negative otherwise.</param>
+public readonly record struct IngestedInteraction(long Offset, Interaction Interaction, string? TraceParent = null, int Item = -1);
 
 /// <summary>A run of consecutive records of one source partition, in offset order: what ingest hands to a shard.</summary>
 /// <param name="Source">The partition that all records come from.</param>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace StreamRec.Kafka;
 
-/// <summary>The few librdkafka functions that the managed client does not offer: a bare handle and the mock cluster (rdkafka_mock.h, 2.0.2).</summary>
+/// <summary>The few librdkafka functions that the managed client does not offer: reading many records at once (rdkafka.h), a bare handle and the mock cluster (rdkafka_mock.h, 2.0.2).</summary>
 internal static partial class NativeMethods
 {
     internal const int Producer = 0;
@@ -48,8 +48,46 @@ internal static partial class NativeMethods
     [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_mock_push_request_errors_array")]
     internal static partial void MockPushRequestErrors(MockCluster cluster, short apiKey, nuint count, ReadOnlySpan<int> errors);
 
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_queue_get_consumer")]
+    internal static partial nint QueueGetConsumer(nint client);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_queue_destroy")]
+    internal static partial void QueueDestroy(nint queue);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_consume_batch_queue")]
+    internal static unsafe partial nint ConsumeBatchQueue(nint queue, int timeoutMs, nint* messages, nuint count);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_message_destroy")]
+    internal static partial void MessageDestroy(nint message);
+
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_message_timestamp")]
+    [SuppressGCTransition]
+    internal static unsafe partial long MessageTimestamp(Message* message, out int type);
+
+    /// <summary>Not 0 when there are no headers.</summary>
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_message_headers")]
+    internal static unsafe partial int MessageHeaders(Message* message, out nint headers);
+
+    /// <summary>Not 0 when there are not so many headers.</summary>
+    [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_header_get_all")]
+    internal static unsafe partial int HeaderGetAll(nint headers, nuint index, out nint name, out byte* value, out nuint length);
+
     [LibraryImport("libc", EntryPoint = "pthread_sigmask")]
     internal static unsafe partial int SignalMask(int how, ulong* mask, ulong* former);
+
+    /// <summary>rd_kafka_message_t.</summary>
+    internal unsafe struct Message
+    {
+        public int Error;
+        public nint Topic;
+        public int Partition;
+        public byte* Payload;
+        public nuint Length;
+        public byte* Key;
+        public nuint KeyLength;
+        public long Offset;
+        public nint Private;
+    }
 }
 
 /// <summary>A mock cluster together with the client handle that librdkafka demands for it; both go together.</summary>

@@ -1,4 +1,7 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace StreamRec.Users;
 
@@ -95,6 +98,16 @@ internal sealed class BlockPool
     {
         ref var page = ref _pages[block >> PageBits];
         return page.Words.AsSpan(block & (PageWords - 1), page.BlockWords);
+    }
+
+    /// <summary>Has the processor fetch the beginning of a block, which will be read soon.</summary>
+    public unsafe void Prefetch(int block)
+    {
+        if (Sse.IsSupported)
+        {
+            // The pages are pinned, so the address holds.
+            Sse.Prefetch0(Unsafe.AsPointer(ref MemoryMarshal.GetReference(Words(block))));
+        }
     }
 
     /// <summary>Gives a block at least so many words, in another place if need be: what it held is in the block that is returned.</summary>

@@ -41,7 +41,9 @@ internal readonly ref struct ResidentUser
         if (eventId is not null)
         {
             var fingerprint = BehaviorSequence.Fingerprint(eventId);
-            Push(ref _row.Events, 0, ref _row.EventCount, [(uint)fingerprint, (uint)(fingerprint >> 32)], BehaviorSequence.MaxRecentEvents);
+            int count = _row.EventCount;
+            Push(ref _row.Events, 0, ref count, [(uint)fingerprint, (uint)(fingerprint >> 32)], BehaviorSequence.MaxRecentEvents);
+            _row.EventCount = (ushort)count;
         }
 
         _row.Count++;
@@ -66,14 +68,14 @@ internal readonly ref struct ResidentUser
             throw new ArgumentException("The id has control characters, half a surrogate pair, or not 1 to 256 UTF-8 bytes.", nameof(state));
         }
 
-        row.IdBytes = (ushort)Encoding.UTF8.GetByteCount(state.UserId);
+        row.IdBytes = Encoding.UTF8.GetByteCount(state.UserId);
         row.Length = state.Entries.Length;
         row.Block = blocks.Allocate(row.IdWords + row.Length);
         var words = blocks.Words(row.Block);
         Encoding.UTF8.GetBytes(state.UserId, MemoryMarshal.AsBytes(words));
         MemoryMarshal.Cast<SequenceEntry, uint>(state.Entries).CopyTo(words[row.IdWords..]);
         row.Events = BlockPool.None;
-        row.EventCount = state.RecentEvents.Length;
+        row.EventCount = (ushort)state.RecentEvents.Length;
         if (row.EventCount > 0)
         {
             row.Events = blocks.Allocate(2 * row.EventCount);
@@ -118,7 +120,7 @@ internal readonly ref struct ResidentUser
     }
 }
 
-/// <summary>What <see cref="ResidentUsers"/> keeps of a user, 56 bytes.</summary>
+/// <summary>What <see cref="ResidentUsers"/> keeps of a user, 48 bytes.</summary>
 internal struct UserRow
 {
     public int Hash;
@@ -133,16 +135,38 @@ internal struct UserRow
     public int Events;
 
     public int Length;
-    public int EventCount;
+    public ushort EventCount;
+    private byte _idBytesLessOne;
+    private byte _flags;
     public long Count;
     public long LastTimestampMs;
     public long Position;
-    public int Mark;
-    public ushort IdBytes;
-    public Residency Residency;
-    public bool IsReferenced;
+
+    private const byte ResidencyMask = 3;
+    private const byte Referenced = 4;
+    private const byte InUse = 8;
+
+    /// <summary>1 to 256; 0 in a free row.</summary>
+    public int IdBytes
+    {
+        readonly get => IsFree ? 0 : _idBytesLessOne + 1;
+        set => (_idBytesLessOne, _flags) = ((byte)(value - 1), (byte)(_flags | InUse));
+    }
 
     public readonly int IdWords => (IdBytes + 3) / 4;
 
-    public readonly bool IsFree => IdBytes == 0;
+    public readonly bool IsFree => (_flags & InUse) == 0;
+
+    public Residency Residency
+    {
+        readonly get => (Residency)(_flags & ResidencyMask);
+        set => _flags = (byte)((_flags & ~ResidencyMask) | (byte)value);
+    }
+
+    /// <summary>Found since the hand came by.</summary>
+    public bool IsReferenced
+    {
+        readonly get => (_flags & Referenced) != 0;
+        set => _flags = value ? (byte)(_flags | Referenced) : (byte)(_flags & ~Referenced);
+    }
 }

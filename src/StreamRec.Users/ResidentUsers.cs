@@ -18,9 +18,14 @@ internal enum Residency : byte
     Saving,
 }
 
+/// <summary>A look-up that is under way.</summary>
+/// <param name="Hash">The user id's hash.</param>
+/// <param name="Slot">The first user who may be the one; negative when there is none.</param>
+internal readonly record struct UserLookup(int Hash, int Slot);
+
 /// <summary>The users in memory: a hash table over rows and blocks, with second-chance replacement and no object for each user.</summary>
 /// <remarks>
-/// Besides its item indices a user costs a row (56 bytes), 4 to 8 bytes of the table, the id in UTF-8, and the unused rest of its block (up to an
+/// Besides its item indices a user costs a row (48 bytes), 4 to 8 bytes of the table, the id in UTF-8, and the unused rest of its block (up to an
 /// eighth); objects, an array and a dictionary cost 289. A list node for true LRU order would cost 16 more and a write to three places for each
 /// touch; the clock costs one bit. Slots stay the same while the user is resident and are used again afterwards.
 /// Threading: owned by one shard; only <see cref="Count"/> may be read from elsewhere.
@@ -50,10 +55,16 @@ internal sealed class ResidentUsers
     public bool TryFind(string userId, out int slot)
     {
         var hash = userId.GetHashCode();
-        for (slot = Bucket(hash) - 1; slot >= 0; slot = Row(slot).Next - 1)
+        return TryFind(userId, new UserLookup(hash, Bucket(hash) - 1), out slot);
+    }
+
+    /// <summary>The same, for a look-up that <see cref="Begin"/> has begun; no user was added or removed since.</summary>
+    public bool TryFind(string userId, UserLookup lookup, out int slot)
+    {
+        for (slot = lookup.Slot; slot >= 0; slot = Row(slot).Next - 1)
         {
             ref var row = ref Row(slot);
-            if (row.Hash == hash && IsSame(this[slot].UserId, userId))
+            if (row.Hash == lookup.Hash && IsSame(this[slot].UserId, userId))
             {
                 row.IsReferenced = true;
                 return true;
@@ -61,6 +72,34 @@ internal sealed class ResidentUsers
         }
 
         return false;
+    }
+
+    /// <summary>
+    /// Begins to look up the users of many records. One user after the other, each step of each would wait for memory; step by step for all of
+    /// them, the processor waits for many at once.
+    /// </summary>
+    public void Begin(ReadOnlySpan<IngestedInteraction> records, Span<UserLookup> lookups)
+    {
+        for (var i = 0; i < records.Length; i++)
+        {
+            var hash = records[i].Interaction.UserId.GetHashCode();
+            lookups[i] = new UserLookup(hash, Bucket(hash) - 1);
+        }
+
+        foreach (ref var lookup in lookups[..records.Length])
+        {
+            var slot = lookup.Slot;
+            while (slot >= 0 && Row(slot).Hash != lookup.Hash)
+            {
+                slot = Row(slot).Next - 1;
+            }
+
+            lookup = lookup with { Slot = slot };
+            if (slot >= 0)
+            {
+                _blocks.Prefetch(Row(slot).Block);
+            }
+        }
     }
 
     /// <summary>Makes a user that is not resident so, clean and referenced.</summary>
@@ -138,9 +177,6 @@ internal sealed class ResidentUsers
 
         return (word << 6) + BitOperations.TrailingZeroCount(bits);
     }
-
-    /// <summary>A number that the current turn keeps for the user; 0 when there is none. Whoever sets it resets it.</summary>
-    public ref int Mark(int slot) => ref Row(slot).Mark;
 
     /// <summary>Drops clean users, those not used lately first, until the target is reached or only unsaved ones are left.</summary>
     public void Evict(int target)

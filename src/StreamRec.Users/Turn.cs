@@ -1,3 +1,4 @@
+using System.Buffers;
 using StreamRec.Domain;
 
 namespace StreamRec.Users;
@@ -6,7 +7,10 @@ namespace StreamRec.Users;
 /// <remarks>Threading: filled by the shard, then handed to the finisher; never touched by both.</remarks>
 internal sealed class Turn
 {
-    /// <summary>The users touched, in the order in which they appeared. Rented; goes back to the pool when the turn is finished.</summary>
+    /// <summary>Where <see cref="Users"/> come from. Few are kept: when many turns wait for their commits, the rest is the collector's.</summary>
+    public static readonly ArrayPool<TouchedUser> UserArrays = ArrayPool<TouchedUser>.Create(maxArrayLength: 1 << 20, maxArraysPerBucket: 8);
+
+    /// <summary>The users touched, in the order in which they appeared. Rented from <see cref="UserArrays"/>; goes back, cleared, when the turn is finished.</summary>
     public required TouchedUser[] Users { get; init; }
 
     /// <summary>How many of <see cref="Users"/> are in use.</summary>

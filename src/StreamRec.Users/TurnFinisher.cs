@@ -1,4 +1,3 @@
-using System.Buffers;
 using StreamRec.Actors;
 using StreamRec.Domain;
 
@@ -75,7 +74,8 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
             }
         }
 
-        ArrayPool<TouchedUser>.Shared.Return(turn.Users, clearArray: true);
+        Array.Clear(turn.Users, 0, turn.UserCount);
+        Turn.UserArrays.Return(turn.Users);
         turn.Ticket.Finish();
         _depth.Release();
     }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using StreamRec.Domain;
 
 namespace StreamRec.Users;
@@ -9,7 +8,7 @@ internal sealed partial class UserShard
     private sealed class Decision(int records)
     {
         /// <summary>Rented; the finisher gives it back. No turn has more users than records.</summary>
-        public TouchedUser[] Users { get; } = ArrayPool<TouchedUser>.Shared.Rent(records);
+        public TouchedUser[] Users { get; } = Turn.UserArrays.Rent(records);
 
         public int UserCount { get; private set; }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.InteropServices;
 using StreamRec.Domain;
 
@@ -17,6 +16,12 @@ internal sealed partial class UserShard
     private readonly Dictionary<string, int> _missing = new(StringComparer.Ordinal);
     private readonly HashSet<string> _missingItemIds = new(StringComparer.Ordinal);
     private readonly Queue<Task<long>> _commits = new();
+
+    // Of each record of the turn: its user, its item, and the look-up of its user.
+    private int[] _slots = [];
+    private int[] _items = [];
+    private UserLookup[] _lookups = [];
+    private readonly SlotMap _turnUsers = new();
     private long _nextOffset;
 
     // How far this shard has read. A record below was decided here, or its list was out before; deciding it again would ask for a list that
@@ -32,21 +37,17 @@ internal sealed partial class UserShard
         DropFinishedCommits();
 
         var decision = new Decision(records);
-        var slots = ArrayPool<int>.Shared.Rent(records);
-        var items = ArrayPool<int>.Shared.Rent(records);
-        try
+        if (_slots.Length < records)
         {
-            LookUp(slots, items);
-            await MakeResidentAsync(_missingUsers, cancellationToken);
-            await AddMissingItemsAsync(cancellationToken);
-            Touch(decision, slots);
-            Decide(decision, slots, items);
+            (_slots, _items, _lookups) = (new int[records], new int[records], new UserLookup[records]);
         }
-        finally
-        {
-            ArrayPool<int>.Shared.Return(slots);
-            ArrayPool<int>.Shared.Return(items);
-        }
+
+        LookUp();
+        await MakeResidentAsync(_missingUsers, cancellationToken);
+        await AddMissingItemsAsync(cancellationToken);
+        _turnUsers.Clear(records);
+        Touch(decision);
+        Decide(decision);
 
         foreach (var deliver in _turnBatches)
         {
@@ -85,7 +86,7 @@ internal sealed partial class UserShard
     }
 
     /// <summary>Finds the user and the item of each record, and notes those that have to be loaded or added.</summary>
-    private void LookUp(int[] slots, int[] items)
+    private void LookUp()
     {
         _missing.Clear();
         _missingUsers.Clear();
@@ -95,28 +96,34 @@ internal sealed partial class UserShard
         var nextOffset = _nextOffset;
         foreach (var deliver in _turnBatches)
         {
-            foreach (ref readonly var record in RecordsOf(deliver.Batch))
+            var records = RecordsOf(deliver.Batch);
+            _residents.Begin(records, _lookups.AsSpan(index));
+            foreach (ref readonly var record in records)
             {
-                slots[index] = items[index] = Unknown;
+                _slots[index] = _items[index] = Unknown;
                 if (record.Offset < _readTo)
                 {
-                    slots[index++] = Finished;
+                    _slots[index++] = Finished;
                     continue;
                 }
 
                 var interaction = record.Interaction;
-                if (_residents.TryFind(interaction.UserId, out var slot))
+                if (_residents.TryFind(interaction.UserId, _lookups[index], out var slot))
                 {
-                    slots[index] = slot;
+                    _slots[index] = slot;
                 }
                 else if (_missing.TryAdd(interaction.UserId, 0))
                 {
                     _missingUsers.Add(interaction.UserId);
                 }
 
-                if (_journal.Catalogue.TryGetNumber(interaction.ItemId, out var item))
+                if (record.Item >= 0)
                 {
-                    items[index] = item;
+                    _items[index] = record.Item;
+                }
+                else if (_journal.Catalogue.TryGetNumber(interaction.ItemId, out var item))
+                {
+                    _items[index] = item;
                 }
                 else if (record.Offset >= nextOffset && _missingItemIds.Add(interaction.ItemId))
                 {
@@ -146,15 +153,15 @@ internal sealed partial class UserShard
         }
     }
 
-    /// <summary>Counts the records of each user, now that all are resident.</summary>
-    private void Touch(Decision decision, int[] slots)
+    /// <summary>Numbers the users, now that all are resident, and counts the records of each. What was a record's slot is its user's number then.</summary>
+    private void Touch(Decision decision)
     {
         var index = 0;
         foreach (var deliver in _turnBatches)
         {
             foreach (ref readonly var record in RecordsOf(deliver.Batch))
             {
-                ref var slot = ref slots[index++];
+                ref var slot = ref _slots[index++];
                 if (slot == Finished)
                 {
                     continue;
@@ -165,13 +172,14 @@ internal sealed partial class UserShard
                     _residents.TryFind(record.Interaction.UserId, out slot);
                 }
 
-                ref var mark = ref _residents.Mark(slot);
-                if (mark == 0)
+                ref var user = ref _turnUsers[slot];
+                if (user == 0)
                 {
-                    mark = decision.Add(record.Interaction.UserId, slot);
+                    user = decision.Add(record.Interaction.UserId, slot);
                 }
 
-                decision.Users[mark - 1].Records++;
+                slot = user - 1;
+                decision.Users[slot].Records++;
             }
         }
     }
@@ -185,7 +193,7 @@ internal sealed partial class UserShard
     }
 
     /// <summary>Lets the user actors decide and evolve, in offset order. No I/O from here to the end of the method.</summary>
-    private void Decide(Decision decision, int[] slots, int[] items)
+    private void Decide(Decision decision)
     {
         var index = 0;
         decision.FirstOffset = _nextOffset;
@@ -193,15 +201,15 @@ internal sealed partial class UserShard
         {
             foreach (ref readonly var record in RecordsOf(deliver.Batch))
             {
-                var slot = slots[index];
-                var item = items[index++];
-                if (slot == Finished)
+                var user = _slots[index];
+                var item = _items[index++];
+                if (user == Finished)
                 {
                     decision.Redelivered++;
                 }
                 else
                 {
-                    Decide(decision, _residents.Mark(slot) - 1, item, in record, deliver.IngestedAt);
+                    Decide(decision, user, item, in record, deliver.IngestedAt);
                 }
             }
 
@@ -211,7 +219,6 @@ internal sealed partial class UserShard
         foreach (ref var user in decision.Users.AsSpan(0, decision.UserCount))
         {
             user.Sequence = _residents[user.Slot].Count;
-            _residents.Mark(user.Slot) = 0;
         }
     }
 

@@ -25,7 +25,7 @@ public sealed record UsersOptions
     public int MailboxBatches { get; init; } = 8;
 
     /// <summary>Interactions that one turn takes together while batches wait, 1 or more; a batch is never split, so a turn holds at least one.</summary>
-    public int TurnInteractions { get; init; } = 8192;
+    public int TurnInteractions { get; init; } = 2048;
 
     /// <summary>Turns of a shard whose commit or lists are under way while the next is decided, 1 to 64.</summary>
     public int CommitsInFlight { get; init; } = 4;

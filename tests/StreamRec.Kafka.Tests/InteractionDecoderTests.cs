@@ -73,10 +73,11 @@ public sealed class InteractionDecoderTests
     [Fact]
     public void Escapes_and_other_scripts_are_understood_and_give_one_string()
     {
-        var plain = Accepted("""{"user_id":"Ünï-日本-😀","item_id":"i"}""");
-        var escaped = Accepted("""{"user\u005fid":"\u00dcn\u00ef-\u65e5\u672c-\ud83d\ude00","item_id":"i"}""");
-        Assert.Equal("Ünï-日本-😀", plain.UserId);
-        Assert.Same(plain.UserId, escaped.UserId);
+        var plain = Accepted("""{"user_id":"Ünï","item_id":"Ünï-日本-😀"}""");
+        var escaped = Accepted("""{"user\u005fid":"\u00dcn\u00ef","item_id":"\u00dcn\u00ef-\u65e5\u672c-\ud83d\ude00"}""");
+        Assert.Equal(("Ünï", "Ünï-日本-😀"), (plain.UserId, plain.ItemId));
+        Assert.Equal("Ünï", escaped.UserId);
+        Assert.Same(plain.ItemId, escaped.ItemId);
     }
 
     [Fact]
@@ -217,11 +218,10 @@ public sealed class InteractionDecoderTests
     }
 
     [Fact]
-    public void Known_ids_are_the_same_string()
+    public void Known_items_are_the_same_string()
     {
         var first = Accepted("""{"user_id":"u1","item_id":"i1"}""");
         var second = Accepted("""{"user_id":"u1","item_id":"i1"}""");
-        Assert.Same(first.UserId, second.UserId);
         Assert.Same(first.ItemId, second.ItemId);
     }
 

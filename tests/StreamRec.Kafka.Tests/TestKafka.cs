@@ -47,13 +47,16 @@ internal sealed class TestKafka : IAsyncDisposable
 
     public DeadLetters DeadLetters() => new(Cluster, Options, TimeProvider.System, NullLogger<DeadLetters>.Instance, Failures.Enqueue);
 
+    /// <summary>What the shards' journal would know of items.</summary>
+    public Catalogue Catalogue { get; } = new();
+
     public RecommendationPublisher Publisher(Catalogue catalogue) =>
         new(Cluster, Options, catalogue, NullLogger<RecommendationPublisher>.Instance, Failures.Enqueue);
 
     public async Task<KafkaIngest> IngestAsync(FakeSink sink, IDeadLetters deadLetters, MappingOptions? mapping = null)
     {
         var ingest = new KafkaIngest(
-            Cluster, Options, mapping ?? new MappingOptions(), sink, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
+            Cluster, Options, mapping ?? new MappingOptions(), sink, Catalogue, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
         await ingest.StartAsync(TestContext.Current.CancellationToken);
         return ingest;
     }

@@ -1,4 +1,5 @@
 using System.Text;
+using StreamRec.Domain;
 using StreamRec.Kafka.Ingest;
 
 namespace StreamRec.Kafka.Tests;
@@ -39,5 +40,27 @@ public sealed class Utf8InternerTests
     }
 
     [Fact]
-    public void The_table_has_a_power_of_two_of_slots() => Assert.Throws<ArgumentOutOfRangeException>(() => new Utf8Interner(3));
+    public void A_number_is_that_of_the_catalogue_from_the_moment_it_has_one()
+    {
+        var catalogue = new Catalogue();
+        var interner = new Utf8Interner(catalogue, slots: 2);
+        Assert.Equal(-1, Number("a"));
+        catalogue.Add("b");
+        catalogue.Add("a");
+        for (var i = 0; i < 1000; i++)
+        {
+            catalogue.Add($"item-{i % 97}");
+            Assert.Equal((1, 0), (Number("a"), Number("b")));
+            Assert.Equal(2 + (i % 97), Number($"item-{i % 97}"));
+        }
+
+        int Number(string id)
+        {
+            Assert.True(interner.TryIntern(Encoding.UTF8.GetBytes(id), out _));
+            return interner.Number;
+        }
+    }
+
+    [Fact]
+    public void The_table_has_a_power_of_two_of_slots() => Assert.Throws<ArgumentOutOfRangeException>(() => new Utf8Interner(slots: 3));
 }

@@ -122,7 +122,7 @@ internal sealed class IngestBench : IAsyncDisposable
                     throw await pipeline.Failed;
                 }
 
-                await Task.Delay(1, cancellationToken);
+                await Task.Delay(5, cancellationToken);
             }
         }
 

@@ -12,6 +12,7 @@ namespace StreamRec.Cli.Bench;
 internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDisposable
 {
     private readonly ActorSystem _actors;
+    private readonly IJournal _journal;
     private long _applied;
     private Exception? _failure;
 
@@ -19,6 +20,7 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
     {
         _actors = new ActorSystem(TimeProvider.System, (_, exception) => Fail(exception));
         var options = new UsersOptions { RecommendOn = RecommendOn.RequestsOnly, ResidentUsers = residentUsers };
+        _journal = journal;
         Shards = new UserShards(
             options, journal, this, this, Completed, _actors, TimeProvider.System, NullLogger<UserShards>.Instance)
         {
@@ -43,7 +45,7 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
                 throw _failure;
             }
 
-            await Task.Delay(1, cancellationToken);
+            await Task.Delay(5, cancellationToken);
         }
     }
 
@@ -53,7 +55,7 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
         var cluster = await KafkaCluster.StartAsync(kafka, TimeProvider.System, NullLogger<KafkaCluster>.Instance, cancellationToken);
         var deadLetters = new DeadLetters(cluster, kafka, TimeProvider.System, NullLogger<DeadLetters>.Instance, Fail);
         var ingest = new KafkaIngest(
-            cluster, kafka, new MappingOptions(), Shards, deadLetters, Completed, static _ => Task.CompletedTask, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Fail);
+            cluster, kafka, new MappingOptions(), Shards, _journal.Catalogue, deadLetters, Completed, static _ => Task.CompletedTask, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Fail);
         await ingest.StartAsync(cancellationToken);
         return new Ingest(cluster, deadLetters, ingest);
     }

@@ -106,7 +106,7 @@ internal sealed partial class InteractionDecoder
 
     private DecodeError? ReadMappedField(ref Utf8JsonReader reader, PathNode node, ref Fields fields, ref Pass pass) => node.Field switch
     {
-        InteractionField.UserId => ReadMappedId(ref reader, node, "user_id", _users, out fields.UserId),
+        InteractionField.UserId => ReadMappedId(ref reader, node, "user_id", interner: null, out fields.UserId),
         InteractionField.ItemId => ReadMappedId(ref reader, node, "item_id", _items, out fields.ItemId),
         InteractionField.EventId => ReadMappedId(ref reader, node, "event_id", interner: null, out fields.EventId),
         InteractionField.Type => ReadMappedType(ref reader, ref fields, ref pass),

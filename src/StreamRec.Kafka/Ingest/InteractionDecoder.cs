@@ -4,23 +4,25 @@ using StreamRec.Domain;
 namespace StreamRec.Kafka.Ingest;
 
 /// <summary>Turns a record's bytes into an interaction, or into the reason why that cannot be done; never throws for what a producer sent.</summary>
-/// <remarks>Reads the bytes in place and makes no string for an id seen lately. Threading: one thread, the consumer's.</remarks>
+/// <remarks>Reads the bytes in place and makes no string for an item seen lately; users are too many for that to pay. Threading: one thread, the consumer's.</remarks>
 internal sealed partial class InteractionDecoder
 {
     private static readonly TimeSpan Future = TimeSpan.FromDays(1);
 
     private readonly int _maxRecordBytes;
     private readonly TimeProvider _time;
-    private readonly Utf8Interner _users = new();
-    private readonly Utf8Interner _items = new();
+    private readonly Utf8Interner _items;
     private readonly FieldMap? _map;
     private readonly UnmatchedTypes _unmatchedTypes = new();
+    private long _latestMs;
 
     /// <param name="maxRecordBytes">A larger record is refused unparsed.</param>
     /// <param name="mapping">Valid settings of where the fields are.</param>
     /// <param name="time">The clock that a record's time may be a day ahead of.</param>
-    public InteractionDecoder(int maxRecordBytes, MappingOptions mapping, TimeProvider time)
+    /// <param name="catalogue">The catalogue whose numbers <see cref="ItemNumber"/> gives; null when nobody asks for it.</param>
+    public InteractionDecoder(int maxRecordBytes, MappingOptions mapping, TimeProvider time, Catalogue? catalogue = null)
     {
+        _items = new Utf8Interner(catalogue);
         _maxRecordBytes = maxRecordBytes;
         _map = FieldMap.Compile(mapping);
         _time = time;
@@ -28,6 +30,9 @@ internal sealed partial class InteractionDecoder
 
     /// <summary>The types that meant nothing so far. From any thread.</summary>
     public UnmatchedTypeCounts UnmatchedTypes => _unmatchedTypes.Counts;
+
+    /// <summary>The catalogue's number of the item in the interaction decoded last; negative when it is not known.</summary>
+    public int ItemNumber => _items.Number;
 
     /// <summary>Decodes one record; null when it worked.</summary>
     /// <param name="value">The record's value.</param>
@@ -101,7 +106,7 @@ internal sealed partial class InteractionDecoder
         switch (field)
         {
             case InteractionField.UserId:
-                return RecordJson.ReadId(ref reader, "user_id", _users, out fields.UserId);
+                return RecordJson.ReadId(ref reader, "user_id", interner: null, out fields.UserId);
             case InteractionField.ItemId:
                 return RecordJson.ReadId(ref reader, "item_id", _items, out fields.ItemId);
             case InteractionField.EventId:
@@ -192,12 +197,17 @@ internal sealed partial class InteractionDecoder
             return Explain(InteractionField.ItemId, DecodeError.Missing("item_id"));
         }
 
-        var now = _time.GetUtcNow();
         var timestamp = fields.TimestampMs ??= recordTimestampMs;
-        return timestamp >= 0 && timestamp <= (now + Future).ToUnixTimeMilliseconds()
+        if (timestamp > _latestMs)
+        {
+            // The bound only rises: the clock is read when a record is ahead of where it was.
+            _latestMs = (_time.GetUtcNow() + Future).ToUnixTimeMilliseconds();
+        }
+
+        return timestamp >= 0 && timestamp <= _latestMs
             ? null
             : new DecodeError(
                 DecodeError.InvalidTimestamp,
-                $"timestamp is {timestamp} ms since 1970; it must be in [0, {(now + Future).ToUnixTimeMilliseconds()}] (at most one day ahead).");
+                $"timestamp is {timestamp} ms since 1970; it must be in [0, {_latestMs}] (at most one day ahead).");
     }
 }

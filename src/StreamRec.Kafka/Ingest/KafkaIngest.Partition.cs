@@ -109,7 +109,8 @@ public sealed partial class KafkaIngest
         public void BeginBatch()
         {
             _firstOffset = NextOffset;
-            _usable = [];
+            // As the one before: it will hardly have to grow.
+            _usable = new List<IngestedInteraction>(_usable.Count);
             _deadLettered.Clear();
             Records = 0;
         }

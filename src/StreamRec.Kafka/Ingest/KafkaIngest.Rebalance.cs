@@ -19,6 +19,7 @@ public sealed partial class KafkaIngest
     private List<TopicPartitionOffset> OnAssigned(
         IConsumer<byte[], byte[]> consumer, List<TopicPartition> assigned, CancellationToken stopping)
     {
+        _rebalanced = true;
         try
         {
             var sources = assigned.ConvertAll(a => new SourcePartition(a.Topic, _cluster.LogId, a.Partition.Value));
@@ -77,6 +78,7 @@ public sealed partial class KafkaIngest
 
     private void OnRevoked(IConsumer<byte[], byte[]> consumer, IEnumerable<Confluent.Kafka.Partition> revoked, bool commit)
     {
+        _rebalanced = true;
         try
         {
             var leaving = revoked.Select(r => r.Value).Where(_partitions.ContainsKey).Select(n => _partitions[n]).ToList();
@@ -100,6 +102,22 @@ public sealed partial class KafkaIngest
         catch (Exception e)
         {
             _failure = e;
+        }
+    }
+
+    /// <summary>Reads again what came in the same read as a rebalance: it may be from before, or from behind where its shard wants to begin.</summary>
+    private void AfterRebalance(IConsumer<byte[], byte[]> consumer, int records)
+    {
+        var assigned = consumer.Assignment;
+        if (assigned.Count != _partitions.Count)
+        {
+            throw new InvalidOperationException(
+                $"The client reads {assigned.Count} partitions of {_options.Topics.Interactions} and the shards of {_partitions.Count} are open: an assignment has failed. Start again.");
+        }
+
+        if (records > 0 && assigned.Count > 0)
+        {
+            Restart(consumer);
         }
     }
 

@@ -45,6 +45,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     private long _consumed;
     private int _refused;
     private int _sinceDelivery;
+    private bool _rebalanced;
     private long _lastTick;
     private Exception? _failure;
 
@@ -52,6 +53,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     /// <param name="options">Valid settings.</param>
     /// <param name="mapping">Valid settings of where a record's fields are.</param>
     /// <param name="sink">The shards.</param>
+    /// <param name="catalogue">The catalogue of the shards' journal.</param>
     /// <param name="deadLetters">Where unusable records go.</param>
     /// <param name="completed">Where the shards tell what is finished.</param>
     /// <param name="counted">Told how many partitions the topic has, first and whenever that changes, from the thread pool; must not fail.</param>
@@ -63,6 +65,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         KafkaOptions options,
         MappingOptions mapping,
         IInteractionSink sink,
+        Catalogue catalogue,
         IDeadLetters deadLetters,
         CompletedOffsets completed,
         Func<int, Task> counted,
@@ -78,7 +81,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         _time = time;
         _logger = logger;
         _failed = failed;
-        _decoder = new InteractionDecoder(options.MaxRecordBytes, mapping, time);
+        _decoder = new InteractionDecoder(options.MaxRecordBytes, mapping, time, catalogue);
         _committer = new OffsetCommitter(logger);
         _watch = new PartitionWatch(options.Topics.Interactions, counted, time, logger);
         _thread = new ConsumerThread("kafka-ingest", Run);
@@ -147,9 +150,10 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
             try
             {
                 consumer.Subscribe(_options.Topics.Interactions);
+                using var reader = new BulkReader(consumer, _options.BatchSize);
                 while (!stopping.IsCancellationRequested)
                 {
-                    Turn(consumer, stopping);
+                    Turn(consumer, reader, stopping);
                 }
             }
             finally
@@ -167,17 +171,33 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         }
     }
 
-    private void Turn(IConsumer<byte[], byte[]> consumer, CancellationToken stopping)
+    private void Turn(IConsumer<byte[], byte[]> consumer, BulkReader reader, CancellationToken stopping)
     {
-        var record = Poll(consumer, PollTimeout());
+        var records = reader.Read(PollTimeout());
         ThrowFailure();
-        if (record is not null)
+        if (stopping.IsCancellationRequested)
         {
-            Accept(consumer, record);
+            return;
         }
 
+        if (_rebalanced)
+        {
+            _rebalanced = false;
+            AfterRebalance(consumer, records);
+            records = 0;
+        }
+
+        for (var i = 0; i < records; i++)
+        {
+            Accept(consumer, reader[i]);
+        }
+
+        reader.Release();
+        ThrowFailure();
+
         // Where one partition always has more to read, the others' few records must not wait until it has not.
-        if (record is null || ++_sinceDelivery >= _options.BatchSize)
+        _sinceDelivery += records;
+        if (records == 0 || _sinceDelivery >= _options.BatchSize)
         {
             DeliverAll(consumer);
         }
@@ -187,8 +207,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
             RetryRefused(consumer);
         }
 
-        // The clock is read only now and then while records stream in.
-        if ((record is null || (_consumed & 255) == 0) && _time.GetElapsedTime(_lastTick) >= CommitInterval)
+        if (_time.GetElapsedTime(_lastTick) >= CommitInterval)
         {
             _lastTick = _time.GetTimestamp();
             Tick(consumer, stopping);
@@ -211,35 +230,17 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         return isFull ? RetryInterval : _options.PollTimeout;
     }
 
-    private ConsumeResult<byte[], byte[]>? Poll(IConsumer<byte[], byte[]> consumer, TimeSpan timeout)
+    private void Accept(IConsumer<byte[], byte[]> consumer, RawRecord record)
     {
-        try
+        if (record.ErrorCode != ErrorCode.NoError)
         {
-            return consumer.Consume(timeout);
+            OnConsumerError(consumer, record);
+            return;
         }
-        catch (ConsumeException e) when (e.Error.Code is OffsetLost or ErrorCode.OffsetOutOfRange)
-        {
-            if (_partitions.TryGetValue(e.ConsumerRecord.Partition.Value, out var partition))
-            {
-                partition.MustVerify = true;
-                Verify(consumer, partition);
-            }
 
-            return null;
-        }
-        catch (ConsumeException e) when (!e.Error.IsFatal && !ClientConfig.NeverHeals(e.Error.Code))
-        {
-            // librdkafka goes on by itself after everything that is neither fatal nor a matter of permission.
-            Log.ClientError(_logger, e.Error.Reason, e.Error.Code.ToString());
-            return null;
-        }
-    }
-
-    private void Accept(IConsumer<byte[], byte[]> consumer, ConsumeResult<byte[], byte[]> record)
-    {
-        var offset = record.Offset.Value;
+        var offset = record.Offset;
         // While a batch waits for its shard, what still comes of its partition is left aside: resuming begins at the next offset.
-        if (!_partitions.TryGetValue(record.Partition.Value, out var partition)
+        if (!_partitions.TryGetValue(record.Partition, out var partition)
             || partition.Gap is not null || partition.Reopening is not null || partition.Refused is not null || offset < partition.NextOffset)
         {
             return;
@@ -261,26 +262,41 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         }
     }
 
-    private void Decode(Partition partition, ConsumeResult<byte[], byte[]> record)
+    private void OnConsumerError(IConsumer<byte[], byte[]> consumer, RawRecord record)
     {
-        var message = record.Message;
-        var headers = RecordHeaders.Read(message.Headers);
-        var error = _decoder.Decode(message.Value, headers, message.Timestamp.UnixTimestampMs, out var interaction);
+        if (record.ErrorCode is OffsetLost or ErrorCode.OffsetOutOfRange)
+        {
+            if (_partitions.TryGetValue(record.Partition, out var partition))
+            {
+                partition.MustVerify = true;
+                Verify(consumer, partition);
+            }
+        }
+        else
+        {
+            OnClientError(new Error(record.ErrorCode, record.ErrorReason, isFatal: record.ErrorCode == ErrorCode.Local_Fatal));
+        }
+    }
+
+    private void Decode(Partition partition, RawRecord record)
+    {
+        var headers = RecordHeaders.Read(record.Headers());
+        var error = _decoder.Decode(record.Value, headers, record.TimestampMs, out var interaction);
         if (error is null)
         {
-            partition.Add(new IngestedInteraction(record.Offset.Value, interaction, headers.TraceParent));
+            partition.Add(new IngestedInteraction(record.Offset, interaction, headers.TraceParent, _decoder.ItemNumber));
             return;
         }
 
         if (error == DecodeError.IgnoredType)
         {
-            partition.AddFiltered(record.Offset.Value);
+            partition.AddFiltered(record.Offset);
             _filtered.AddOrUpdate(error.Code, 1, static (_, count) => count + 1);
             _filteredCounter.Add(1, new KeyValuePair<string, object?>("reason", error.Code));
             return;
         }
 
-        partition.AddUnusable(record.Offset.Value, _deadLetters.WriteAsync(new DeadLetter(record, error.Code, error.Message)));
+        partition.AddUnusable(record.Offset, _deadLetters.WriteAsync(new DeadLetter(record.ToResult(_options.Topics.Interactions), error.Code, error.Message)));
         _deadLettered.AddOrUpdate(error.Code, 1, static (_, count) => count + 1);
         _deadLetteredCounter.Add(1, new KeyValuePair<string, object?>("code", error.Code));
     }
