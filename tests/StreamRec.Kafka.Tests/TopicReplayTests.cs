@@ -103,6 +103,24 @@ public sealed class TopicReplayTests
     }
 
     [Fact]
+    public async Task An_interrupted_replay_does_not_go_on_in_a_log_that_has_lost_its_place()
+    {
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 2 });
+        // The embedded broker keeps 5 MiB of a partition.
+        kafka.Produce(0, Enumerable.Repeat(new byte[100_000], 100));
+        kafka.Produce(1, TestKafka.Clicks(10));
+
+        _sink.StartAt[0] = 1;
+        var dropped = await Assert.ThrowsAsync<IOException>(() => ReplayAsync(kafka, "earliest"));
+        (_sink.StartAt[0], _sink.StartAt[1]) = (100, 20);
+        var recreated = await Assert.ThrowsAsync<IOException>(() => ReplayAsync(kafka, "earliest"));
+
+        Assert.Contains("has come to offset 1, and the oldest available is", dropped.Message);
+        Assert.Contains("has come to offset 20, and the log ends at 10", recreated.Message);
+        Assert.Equal(0, _sink.Received);
+    }
+
+    [Fact]
     public async Task A_full_shard_is_waited_for_and_one_that_is_gone_ends_the_replay()
     {
         await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 1 });

@@ -37,6 +37,18 @@ public sealed class SideReplayTests
         await Eventually.TrueAsync(async () => (await side.FiguresAsync()).Interactions == 1, "the one that came later", side.Process.Describe);
     }
 
+    [Theory]
+    [InlineData("live")]
+    [InlineData("live/")]
+    [InlineData("other/../live")]
+    public async Task The_live_directory_is_refused_however_it_is_written(string side)
+    {
+        using var directory = new TempDirectory();
+        await using var process = StreamRecProcess.Start(["replay", "--from", "earliest", "--side", $"{directory.Path}/{side}", "--data", directory["live"]]);
+        Assert.NotEqual(0, await process.ExitAsync());
+        Assert.Contains("where the live state is", process.Describe());
+    }
+
     private static async Task<JsonElement> RunAsync(TempDirectory directory, BrokerProcess broker, params string[] command)
     {
         await using var process = StreamRecProcess.Start(

@@ -12,7 +12,8 @@ internal static class SideReplay
     public static async Task<int> RunAsync(ParseResult result, string from, string side, CancellationToken cancellationToken)
     {
         var live = Settings.Read(result);
-        if (Path.GetFullPath(side) == Path.GetFullPath(live.Server.DataDirectory))
+        var journal = Path.Combine(side, "journal.db");
+        if (IsSame(side, live.Server.DataDirectory) || IsSame(journal, live.Journal.Path))
         {
             throw new ArgumentException($"--side is '{side}', where the live state is; name another directory.");
         }
@@ -21,7 +22,7 @@ internal static class SideReplay
         var options = live with
         {
             Server = live.Server with { DataDirectory = side },
-            Journal = live.Journal with { Path = Path.Combine(side, "journal.db"), ConnectionString = null },
+            Journal = live.Journal with { Path = journal, ConnectionString = null },
         };
         using var logs = Settings.Logs(result);
         var (cluster, kafka) = await Feed.ConnectAsync(live, logs, cancellationToken);
@@ -48,4 +49,7 @@ internal static class SideReplay
 
         return ExitCode.Success;
     }
+
+    private static bool IsSame(string one, string other) =>
+        Path.TrimEndingDirectorySeparator(Path.GetFullPath(one)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(other));
 }

@@ -105,9 +105,12 @@ public sealed class TopicReplay : IDisposable
         var source = new SourcePartition(log.Partition.Topic, _cluster.LogId, log.Partition.Partition.Value);
         var position = await _sink.OpenAsync(source, cancellationToken);
         var from = position > 0 ? position : log.From;
-        if (from < log.Low)
+        if (from < log.Low || from > log.High)
         {
-            throw new IOException(LogGap.Dropped(source, from, log.Low, _cluster.IsEmbedded).Message);
+            var what = from > log.High
+                ? $"the log ends at {log.High}: the topic was deleted and created again"
+                : $"the oldest available is {log.Low}: {log.Low - from} records were dropped";
+            throw new IOException($"{source}: an earlier replay has come to offset {from}, and {what} since. Replay into a directory that is not there yet.");
         }
 
         // The first batch begins where the journal is, so that its position moves over what is left out.
