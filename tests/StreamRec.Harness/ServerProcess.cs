@@ -58,6 +58,12 @@ public sealed class ServerProcess : IAsyncDisposable
                 ? throw new InvalidOperationException($"The server listens and is not ready: {problem}. {process.Describe()}")
                 : server;
         }
+        catch (HttpRequestException)
+        {
+            // It ended while it was asked; otherwise this wait fails.
+            await process.ExitAsync();
+            throw new ServerEndedException($"The server has ended. {process.Describe()}");
+        }
         catch
         {
             await process.DisposeAsync();
