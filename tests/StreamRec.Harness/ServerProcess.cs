@@ -62,7 +62,9 @@ public sealed class ServerProcess : IAsyncDisposable
         {
             // It ended while it was asked; otherwise this wait fails.
             await process.ExitAsync();
-            throw new ServerEndedException($"The server has ended. {process.Describe()}");
+            var ended = new ServerEndedException($"The server has ended. {process.Describe()}");
+            await process.DisposeAsync();
+            throw ended;
         }
         catch
         {
