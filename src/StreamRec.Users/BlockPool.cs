@@ -8,7 +8,8 @@ namespace StreamRec.Users;
 /// <summary>Memory in blocks of 4-byte words, without an object for each: pages of 8 KiB, each cut into blocks of one size.</summary>
 /// <remarks>
 /// A block of n words has room for up to 12.5 % more above 32 words, and for up to 3 words more below. A page whose blocks are all free is cut
-/// anew for another size, so users who grow together leave no holes behind. What was taken from the runtime is kept for reuse.
+/// anew for another size, so users who grow together leave no holes behind. Pages are kept for reuse; a large block has one of its own, which goes
+/// back to the collector.
 /// Threading: one thread at a time.
 /// </remarks>
 internal sealed class BlockPool
@@ -105,7 +106,7 @@ internal sealed class BlockPool
     {
         if (Sse.IsSupported)
         {
-            // The pages are pinned, so the address holds.
+            // Should the collector move a large block meanwhile, the wrong line is fetched, which costs nothing but time.
             Sse.Prefetch0(Unsafe.AsPointer(ref MemoryMarshal.GetReference(Words(block))));
         }
     }
@@ -144,7 +145,7 @@ internal sealed class BlockPool
             if (index == MaxPages)
             {
                 throw new InvalidOperationException(
-                    $"The users of one partition take more than {MaxPages / 1024 * PageWords / 1024 * sizeof(uint)} MiB; lower Users:ResidentUsers, or spread them over more partitions.");
+                    $"The users of one partition take more than {MaxPages:N0} pages; lower Users:ResidentUsers, or spread them over more partitions.");
             }
 
             if (index == _pages.Length)
@@ -153,8 +154,8 @@ internal sealed class BlockPool
             }
         }
 
-        // Pinned: the collector never moves what lives as long as the shard.
-        _pages[index] = new Page { Words = GC.AllocateUninitializedArray<uint>(words, pinned: true), BlockWords = words };
+        // Pages live as long as the shard, so the collector need not move them. A large block comes and goes with its user.
+        _pages[index] = new Page { Words = GC.AllocateUninitializedArray<uint>(words, pinned: words == PageWords), BlockWords = words };
         return index;
     }
 

@@ -59,6 +59,8 @@ internal sealed partial class UserShard
         _turnBatches.Clear();
         _missing.Clear();
         _missingUsers.Clear();
+        _missingItems.Clear();
+        _missingItemIds.Clear();
         await CommitAsync(decision, cancellationToken);
         _context.Metrics.TurnDecided(
             records, decision.Entries.Count, decision.Duplicates, decision.Redelivered, decision.Lists, _context.Time.GetElapsedTime(started));

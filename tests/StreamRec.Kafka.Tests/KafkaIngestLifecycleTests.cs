@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Tests;
 
@@ -43,6 +44,74 @@ public sealed class KafkaIngestLifecycleTests
         }
 
         Assert.Empty(kafka.Failures);
+    }
+
+    [Fact]
+    public async Task A_member_that_is_fenced_stops_the_host()
+    {
+        const short heartbeat = 12;
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = 2, InstanceId = "node-1" });
+        kafka.Produce(0, TestKafka.Clicks(10));
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Received == 10, "what is there is read");
+        kafka.Broker.PushRequestErrors(heartbeat, ErrorCode.FencedInstanceId);
+        await Eventually.True(() => !kafka.Failures.IsEmpty, "the host is told");
+        Assert.True(Assert.IsType<KafkaException>(kafka.Failures.First()).Error.IsFatal);
+        await ingest.StopAsync(Cancelled);
+    }
+
+    [Fact]
+    public async Task Members_that_come_and_go_under_traffic_hand_over_every_record_in_order()
+    {
+        const int partitions = 4;
+        await using var kafka = await TestKafka.StartAsync(new KafkaOptions { Partitions = partitions });
+        var ends = new long[partitions];
+        using var ending = new CancellationTokenSource();
+        var traffic = Task.Run(
+            () =>
+            {
+                while (!ending.IsCancellationRequested)
+                {
+                    for (var p = 0; p < partitions; p++)
+                    {
+                        kafka.Produce(p, TestKafka.Clicks(20));
+                        ends[p] += 20;
+                    }
+                }
+            },
+            Cancelled);
+        var other = new FakeSink();
+        using var ingest = await kafka.IngestAsync(_sink, _deadLetters);
+        await Eventually.True(() => _sink.Received > 200, "the first reads");
+        using (var second = await kafka.IngestAsync(other, _deadLetters))
+        {
+            await Eventually.True(() => other.Received > 200, "the second reads");
+            await second.StopAsync(Cancelled);
+        }
+
+        var opened = _sink.Opened.Count;
+        await Eventually.True(() => _sink.Opened.Count >= opened + partitions, "the first has everything again");
+        await ending.CancelAsync();
+        await traffic;
+        await Eventually.True(
+            () => Enumerable.Range(0, partitions).All(p => _sink.Batches.LastOrDefault(b => b.Source.Partition == p)?.NextOffset == ends[p]), "all is read");
+        await ingest.StopAsync(Cancelled);
+
+        Assert.Empty(kafka.Failures);
+        foreach (var sink in new[] { _sink, other })
+        {
+            Assert.All(sink.Batches.GroupBy(b => b.Source.Partition), ofPartition => AssertJoin([.. ofPartition]));
+        }
+
+        // Each opening begins at 0 here; every other batch begins where the one before it ended.
+        static void AssertJoin(InteractionBatch[] batches)
+        {
+            for (var i = 1; i < batches.Length; i++)
+            {
+                Assert.True(batches[i].FirstOffset == 0 || batches[i].FirstOffset == batches[i - 1].NextOffset);
+                Assert.Equal(batches[i].NextOffset - batches[i].FirstOffset, batches[i].Interactions.Count);
+            }
+        }
     }
 
     [Fact]

@@ -87,6 +87,33 @@ public sealed class ResidentUsersTests
     }
 
     [Fact]
+    public void Look_ups_begun_together_find_whom_single_ones_find()
+    {
+        Add(3000);
+        var random = new Random(5);
+        for (var round = 0; round < 20; round++)
+        {
+            for (var i = 0; i < 50 && _users.TryFind($"u{random.Next(3000)}", out var gone); i++)
+            {
+                _users.Remove(gone);
+            }
+
+            // A third was never there.
+            var records = Enumerable.Range(0, 500)
+                .Select(i => new IngestedInteraction(i, new Interaction($"u{random.Next(4500)}", "i", InteractionType.Click, 0)))
+                .ToArray();
+            var lookups = new UserLookup[records.Length];
+            _users.Begin(records, lookups);
+            foreach (var (record, lookup) in records.Zip(lookups))
+            {
+                var userId = record.Interaction.UserId;
+                Assert.Equal(_users.TryFind(userId, out var expected), _users.TryFind(userId, lookup, out var slot));
+                Assert.Equal(expected, slot);
+            }
+        }
+    }
+
+    [Fact]
     public void What_is_no_id_is_refused() => Assert.All(["", "a\n", "x\ud800", new string('ж', 129)], id =>
     {
         Assert.Throws<ArgumentException>(() => _users.Add(new BehaviorSequence(id)));

@@ -50,6 +50,12 @@ internal static class SideReplay
         return ExitCode.Success;
     }
 
-    private static bool IsSame(string one, string other) =>
-        Path.TrimEndingDirectorySeparator(Path.GetFullPath(one)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(other));
+    private static bool IsSame(string one, string other) => Resolved(one) == Resolved(other);
+
+    // A link to the directory is another spelling of it. Links further up are not followed: the journal's lock is what keeps a live server safe.
+    private static string Resolved(string path)
+    {
+        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        return Directory.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+    }
 }

@@ -6,7 +6,7 @@ namespace StreamRec.Kafka.Ingest;
 
 /// <summary>Reads a consumer's records many at a time and in the client's own memory, where the managed client makes four objects of each.</summary>
 /// <remarks>
-/// It takes the place of <c>Consume</c>, and so counts as the consumer's poll: the handlers of rebalances, errors and log lines run inside
+/// It takes the place of <c>Consume</c>, and so counts as the consumer's poll: the handlers of rebalances and errors run inside
 /// <see cref="Read"/>. The managed client would rethrow from <c>Consume</c> what its own part of a rebalance throws; whoever reads this way has
 /// to look whether the assignment is what the handler returned. Threading: the consumer's thread; disposed before the consumer is closed.
 /// </remarks>

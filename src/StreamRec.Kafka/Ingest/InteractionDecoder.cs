@@ -200,7 +200,7 @@ internal sealed partial class InteractionDecoder
         var timestamp = fields.TimestampMs ??= recordTimestampMs;
         if (timestamp > _latestMs)
         {
-            // The bound only rises: the clock is read when a record is ahead of where it was.
+            // The clock is read only when a record is ahead of where the bound was last.
             _latestMs = (_time.GetUtcNow() + Future).ToUnixTimeMilliseconds();
         }
 
@@ -208,6 +208,6 @@ internal sealed partial class InteractionDecoder
             ? null
             : new DecodeError(
                 DecodeError.InvalidTimestamp,
-                $"timestamp is {timestamp} ms since 1970; it must be in [0, {_latestMs}] (at most one day ahead).");
+                $"timestamp is {timestamp} ms since 1970; it must be in [0, {(_time.GetUtcNow() + Future).ToUnixTimeMilliseconds()}] (at most one day ahead).");
     }
 }

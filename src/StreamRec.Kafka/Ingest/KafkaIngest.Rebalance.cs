@@ -106,8 +106,19 @@ public sealed partial class KafkaIngest
     }
 
     /// <summary>Reads again what came in the same read as a rebalance: it may be from before, or from behind where its shard wants to begin.</summary>
-    private void AfterRebalance(IConsumer<byte[], byte[]> consumer, int records)
+    private void AfterRebalance(IConsumer<byte[], byte[]> consumer, BulkReader reader, int records)
     {
+        // An error is told once, and often it is the reason for the rebalance: a fenced member has lost its partitions and never joins again.
+        // Only offsets outside the log are found again by reading again.
+        for (var i = 0; i < records; i++)
+        {
+            if (reader[i].ErrorCode is not (ErrorCode.NoError or OffsetLost or ErrorCode.OffsetOutOfRange))
+            {
+                OnConsumerError(consumer, reader[i]);
+            }
+        }
+
+        ThrowFailure();
         var assigned = consumer.Assignment;
         if (assigned.Count != _partitions.Count)
         {

@@ -12,8 +12,8 @@ namespace StreamRec.Kafka.Ingest;
 /// <remarks>
 /// Invariants: a partition is read from the offset that its shard asked for; batches join without a hole; a batch that is refused grows to
 /// its full size, is then kept, its partition paused, and delivered before anything later; nothing is committed that was not completed. Outside a rebalance polling
-/// never waits for a shard, so the group membership is kept under overload. Memory: one batch being filled and one refused per partition, and what
-/// librdkafka fetches ahead (<c>queued.max.messages.kbytes</c>). Threading: everything runs on the consumer's thread, status from any.
+/// never waits for a shard, so the group membership is kept under overload. Memory: one batch being filled and one refused per partition, the
+/// records of one read, and what librdkafka fetches ahead (<c>queued.max.messages.kbytes</c>). Threading: everything runs on the consumer's thread, status from any.
 /// </remarks>
 public sealed partial class KafkaIngest : IHostedService, IDisposable
 {
@@ -183,7 +183,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         if (_rebalanced)
         {
             _rebalanced = false;
-            AfterRebalance(consumer, records);
+            AfterRebalance(consumer, reader, records);
             records = 0;
         }
 

@@ -36,9 +36,9 @@ public sealed record ServerAddress(Uri Url, string Token, int ProcessId, string 
         {
             address = JsonSerializer.Deserialize<ServerAddress>(File.ReadAllBytes(PathIn(dataDirectory)), JsonSerializerOptions.Web);
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException or JsonException)
         {
-            // No server; or one that begins just now, or was killed while it wrote the file.
+            // No server, or somebody else's; or one that begins just now, or was killed while it wrote the file.
             return null;
         }
 
