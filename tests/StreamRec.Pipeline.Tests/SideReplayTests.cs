@@ -41,9 +41,12 @@ public sealed class SideReplayTests
     [InlineData("live")]
     [InlineData("live/")]
     [InlineData("other/../live")]
+    [InlineData("link")]
     public async Task The_live_directory_is_refused_however_it_is_written(string side)
     {
         using var directory = new TempDirectory();
+        Directory.CreateDirectory(directory["live"]);
+        Directory.CreateSymbolicLink(directory["link"], directory["live"]);
         await using var process = StreamRecProcess.Start(["replay", "--from", "earliest", "--side", $"{directory.Path}/{side}", "--data", directory["live"]]);
         Assert.NotEqual(0, await process.ExitAsync());
         Assert.Contains("where the live state is", process.Describe());

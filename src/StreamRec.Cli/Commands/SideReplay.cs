@@ -56,6 +56,7 @@ internal static class SideReplay
     private static string Resolved(string path)
     {
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        return Directory.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+        FileSystemInfo found = Directory.Exists(full) ? new DirectoryInfo(full) : new FileInfo(full);
+        return found.Exists && found.ResolveLinkTarget(returnFinalTarget: true) is { } target ? target.FullName : full;
     }
 }
