@@ -19,6 +19,7 @@ internal sealed class TokenTrie
     private readonly int[] _high;
     private readonly int[] _live;
     private readonly bool[] _available;
+    private uint _changes;
 
     /// <param name="strings">Tokens of item 0, 1, ...; not empty, without <paramref name="end"/>. Items may share a string.</param>
     /// <param name="end">The token that ends a string.</param>
@@ -114,26 +115,29 @@ internal sealed class TokenTrie
 
     private bool IsOpen(int node, int[] excluded)
     {
+        var spin = new SpinWait();
         while (true)
         {
+            var changes = Volatile.Read(ref _changes);
             var live = Volatile.Read(ref _live[node]);
             if (live == 0 || live > excluded.Length)
             {
                 return live > 0;
             }
 
-            var left = live;
             var first = Array.BinarySearch(excluded, _low[node]);
             for (var i = first < 0 ? ~first : first; i < excluded.Length && excluded[i] < _high[node]; i++)
             {
-                left -= Volatile.Read(ref _available[excluded[i]]) ? 1 : 0;
+                live -= Volatile.Read(ref _available[excluded[i]]) ? 1 : 0;
             }
 
-            // A restored item counts before it is marked: had the mark been seen and not the count, the count would differ now.
-            if (left > 0 || Volatile.Read(ref _live[node]) == live)
+            // The number and the marks may be of different moments: too many left leads to a dead end, too few would hide an item.
+            if (live > 0 || (changes % 2 == 0 && Volatile.Read(ref _changes) == changes))
             {
-                return left > 0;
+                return live > 0;
             }
+
+            spin.SpinOnce();
         }
     }
 
@@ -147,12 +151,9 @@ internal sealed class TokenTrie
                 return;
             }
 
-            // Marked unavailable first and available last: whoever reads meanwhile sees too many items below a node, never too few.
-            if (!available)
-            {
-                Volatile.Write(ref _available[position], false);
-            }
-
+            // Odd while numbers and marks do not fit each other.
+            Volatile.Write(ref _changes, _changes + 1);
+            Volatile.Write(ref _available[position], available);
             for (var node = Root; ; node = ChildAt(node, position))
             {
                 Volatile.Write(ref _live[node], _live[node] + (available ? 1 : -1));
@@ -162,10 +163,7 @@ internal sealed class TokenTrie
                 }
             }
 
-            if (available)
-            {
-                Volatile.Write(ref _available[position], true);
-            }
+            Volatile.Write(ref _changes, _changes + 1);
         }
     }
 

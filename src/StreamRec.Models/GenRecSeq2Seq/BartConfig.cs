@@ -148,9 +148,9 @@ internal sealed record BartConfig
             Eos = json.Int("eos_token_id", 2, 0, vocabulary - 1),
             DecoderStart = json.Int("decoder_start_token_id", 2, 0, vocabulary - 1),
             // The first models say it with a flag.
-            ForcedBos = json.IntOrNull("forced_bos_token_id", 0, vocabulary - 1)
+            ForcedBos = json.IntOrNull("forced_bos_token_id", null, 0, vocabulary - 1)
                 ?? (json.Flag("force_bos_token_to_be_generated", false) ? bos : null),
-            ForcedEos = json.IntOrNull("forced_eos_token_id", 0, vocabulary - 1),
+            ForcedEos = json.IntOrNull("forced_eos_token_id", 2, 0, vocabulary - 1),
             TiedHead = json.Flag("tie_word_embeddings", true),
             InitDeviation = json.Number("init_std", 0.02, 0, 10),
         };

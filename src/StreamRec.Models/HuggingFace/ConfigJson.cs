@@ -54,12 +54,17 @@ internal sealed class ConfigJson
 
     /// <summary>A whole number in [low, high].</summary>
     /// <exception cref="InvalidDataException">It is something else, as for all that follow; the message names key, value and range.</exception>
-    public int Int(string key, int absent, int low, int high) => IntOrNull(key, low, high) ?? absent;
+    public int Int(string key, int absent, int low, int high) => IntOrNull(key, absent, low, high) ?? absent;
 
-    /// <summary>A whole number in [low, high], null where the file has none.</summary>
-    public int? IntOrNull(string key, int low, int high)
+    /// <summary>A whole number in [low, high], or null where the file says null.</summary>
+    public int? IntOrNull(string key, int? absent, int low, int high)
     {
-        if (Find(key) is not { } value)
+        if (!_root.TryGetProperty(key, out var value))
+        {
+            return absent;
+        }
+
+        if (value.ValueKind == JsonValueKind.Null)
         {
             return null;
         }
