@@ -63,6 +63,28 @@ public sealed class BartTests
     }
 
     [Fact]
+    public void An_input_of_which_no_row_goes_on_is_forgotten()
+    {
+        using var scope = TensorScope.Enter();
+        using var noGrad = NoGrad.Enter();
+        using var bart = Make(Small);
+        using var writer = new BartNextTokens(bart, Ids, Padding);
+        writer.Start();
+        writer.Step([0, 0, 1, 1], [3, 8, 4, 12]);
+        var left = Tensor.Stack([writer.Step([3, 2, 3], [5, 6, 7]), writer.Step([1, 1, 2], [5, 6, 7])]);
+
+        using var whole = bart.Remember(bart.Encode(Ids, Padding).Narrow(0, 1, 1), Padding.Narrow(0, 1, 1));
+        using var longer = bart.Remember(bart.Encode(Ids, Padding).Narrow(0, 1, 1), Padding.Narrow(0, 1, 1));
+        var expected = Tensor.Stack(
+        [
+            bart.Logits(bart.Decode(Rows([[2, 12, 5], [2, 4, 6], [2, 12, 7]]), whole)).Select(1, 2).LogSoftmax(-1),
+            bart.Logits(bart.Decode(Rows([[2, 4, 6, 5], [2, 4, 6, 6], [2, 12, 7, 7]]), longer)).Select(1, 3).LogSoftmax(-1),
+        ]);
+
+        Assert.InRange(Fixtures.MaxDifference(left, expected), 0, 1e-5f);
+    }
+
+    [Fact]
     public void Padding_changes_nothing()
     {
         using var scope = TensorScope.Enter();
@@ -185,6 +207,16 @@ public sealed class BartTests
         var error = Assert.Throws<ArgumentException>(() => bart.Encode(Tensor.Full([1, 10], 3, ScalarType.Int64), null));
 
         Assert.Equal("A row has 10 tokens; the model reads at most 9. Shorten it.", error.Message);
+    }
+
+    [Fact]
+    public void A_model_in_training_does_not_write()
+    {
+        using var scope = TensorScope.Enter();
+        using var bart = Make(Small);
+        bart.Train();
+
+        Assert.Throws<ArgumentException>(() => new BartNextTokens(bart, Ids, Padding));
     }
 
     private static Bart Make(BartConfig config)

@@ -20,7 +20,12 @@ public sealed class BeamSearchTests
         // Six tokens that do not end: 6 + 36 beginnings, and 259 texts of at most 3 tokens.
         var options = new BeamOptions
         {
-            Beams = 300, Returned = 40, MaxTokens = 3, End = End, LengthPenalty = lengthPenalty, NoRepeatNgram = repeatsForbidden ? 1 : 0,
+            Beams = 300,
+            Returned = 40,
+            MaxTokens = 3,
+            End = End,
+            LengthPenalty = lengthPenalty,
+            NoRepeatNgram = repeatsForbidden ? 1 : 0,
         };
 
         var found = BeamSearch.Run(new Language(inputs: 3), options);
@@ -116,6 +121,17 @@ public sealed class BeamSearchTests
     }
 
     [Fact]
+    public void Inputs_that_are_done_are_computed_no_longer()
+    {
+        var model = new Language(inputs: 20);
+
+        BeamSearch.Run(model, new BeamOptions { MaxTokens = 30, End = End });
+
+        Assert.InRange(model.MostRows, 10, 20);
+        Assert.InRange(model.FewestRows, 1, 5);
+    }
+
+    [Fact]
     public void Forced_tokens_stand_where_they_must_and_cost_nothing()
     {
         var options = new BeamOptions { Beams = 100, Returned = 5, MaxTokens = 3, End = End, LengthPenalty = 0, ForcedFirst = 5, ForcedLast = End };
@@ -204,6 +220,10 @@ public sealed class BeamSearchTests
         /// <summary>Told the number of the step that begins.</summary>
         public event Action<int>? Stepping;
 
+        public int MostRows { get; private set; }
+
+        public int FewestRows { get; private set; } = int.MaxValue;
+
         int INextTokens.Vocabulary => BeamSearchTests.Vocabulary;
 
         public IReadOnlyList<int[]> Prompts { get; } = [.. Enumerable.Repeat<int[]>([Prompt], inputs)];
@@ -217,14 +237,18 @@ public sealed class BeamSearchTests
         public Tensor Step(ReadOnlySpan<int> rows, ReadOnlySpan<int> tokens)
         {
             Stepping?.Invoke(++_steps);
-            var next = new List<(int, int[])>();
+            var next = new List<(int Input, int[] Text)>();
             for (var i = 0; i < rows.Length; i++)
             {
                 var (input, text) = _rows[rows[i]];
-                Assert.Equal(input, i / (rows.Length / inputs));
                 next.Add((input, [.. text, tokens[i]]));
             }
 
+            // As the port says: together, in their order, equally many for each.
+            Assert.Equal(next.Select(row => row.Input).Order(), next.Select(row => row.Input));
+            Assert.Single(next.CountBy(row => row.Input).Select(pair => pair.Value).Distinct());
+            MostRows = Math.Max(MostRows, rows.Length);
+            FewestRows = Math.Min(FewestRows, rows.Length);
             _rows = next;
             return Probabilities();
         }

@@ -16,7 +16,7 @@ internal sealed partial class BeamSearch
     /// <param name="Node">Where they lead in the trie.</param>
     private sealed record Beam(int Row, int[] Tokens, float Sum, int Node);
 
-    private sealed class Search(BeamOptions options, int[] excluded)
+    private sealed class Search(BeamOptions options, int[] prompt, int[] excluded)
     {
         private readonly List<(Beam Text, double Score)> _texts = [];
 
@@ -26,6 +26,9 @@ internal sealed partial class BeamSearch
         /// <summary>Whether what goes on could not change the result.</summary>
         public bool Done { get; private set; }
 
+        /// <summary>What precedes every text.</summary>
+        public int[] Prompt => prompt;
+
         /// <summary>Of <see cref="TokenTrie.Exclude"/>.</summary>
         public int[] Excluded => excluded;
 
@@ -34,11 +37,6 @@ internal sealed partial class BeamSearch
         /// <param name="length">Tokens that each has.</param>
         public void Advance(IEnumerable<Candidate> best, int length)
         {
-            if (Done)
-            {
-                return;
-            }
-
             var (next, top) = (new List<Beam>(options.Beams), float.NegativeInfinity);
             foreach (var (rank, candidate) in best.Index())
             {

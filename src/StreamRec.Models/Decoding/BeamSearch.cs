@@ -23,14 +23,19 @@ internal sealed partial class BeamSearch
     private readonly TokenTrie? _trie;
     private readonly Search[] _searches;
 
+    // Those that are not done, in the order of the model's rows.
+    private List<Search> _active;
+
     private BeamSearch(INextTokens model, BeamOptions options, TokenTrie? trie, IReadOnlyList<IEnumerable<int>>? excluded)
     {
         (_model, _options, _trie) = (model, trie is null ? options : options with { End = trie.End }, trie);
         _searches = new Search[model.Prompts.Count];
         for (var i = 0; i < _searches.Length; i++)
         {
-            _searches[i] = new Search(_options, trie is null || excluded is null ? [] : trie.Exclude(excluded[i]));
+            _searches[i] = new Search(_options, model.Prompts[i], trie is null || excluded is null ? [] : trie.Exclude(excluded[i]));
         }
+
+        _active = [.. _searches];
     }
 
     /// <summary>The best texts of every input, best first; fewer than asked for only where a trie has no more.</summary>
@@ -57,7 +62,7 @@ internal sealed partial class BeamSearch
     private IReadOnlyList<FoundText>[] Run()
     {
         var (rows, tokens, width) = (Array.Empty<int>(), Array.Empty<int>(), 1);
-        for (var length = 1; length <= _options.MaxTokens && _searches.Any(search => !search.Done); length++)
+        for (var length = 1; length <= _options.MaxTokens && _active.Count > 0; length++)
         {
             using var scope = TensorScope.Enter();
             var forced = length == _options.MaxTokens && _options.ForcedLast is not null ? _options.ForcedLast
@@ -67,7 +72,7 @@ internal sealed partial class BeamSearch
                 : forced is null || length < _options.MaxTokens ? _model.Step(rows, tokens) : null;
             if (forced is { } token)
             {
-                foreach (var search in _searches)
+                foreach (var search in _active)
                 {
                     search.Advance(search.Beams.Select((beam, i) => new Candidate(i, token, beam.Sum, TokenTrie.Root)), length);
                 }
@@ -87,18 +92,21 @@ internal sealed partial class BeamSearch
         return [.. _searches.Select(search => search.Finish(_trie))];
     }
 
-    // Every input has as many rows as the one with the most beams; rows that nobody needs repeat the input's first one.
+    // Every input that goes on has as many rows as the one with the most beams; rows that nobody needs repeat the input's first one.
     private (int[] Rows, int[] Tokens, int Width) NextRows(int before)
     {
-        var width = Math.Max(1, _searches.Max(search => search.Beams.Count));
-        var (rows, tokens) = (new int[_searches.Length * width], new int[_searches.Length * width]);
+        var goingOn = _active.Index().Where(pair => !pair.Item.Done).ToArray();
+        var width = goingOn.Select(pair => pair.Item.Beams.Count).DefaultIfEmpty(0).Max();
+        var (rows, tokens) = (new int[goingOn.Length * width], new int[goingOn.Length * width]);
         for (var i = 0; i < rows.Length; i++)
         {
-            var (input, place) = Math.DivRem(i, width);
-            var beams = _searches[input].Beams;
-            (rows[i], tokens[i]) = place < beams.Count ? (input * before + beams[place].Row, beams[place].Tokens[^1]) : (input * before, 0);
+            var (place, beam) = Math.DivRem(i, width);
+            var (input, search) = goingOn[place];
+            var beams = search.Beams;
+            (rows[i], tokens[i]) = beam < beams.Count ? ((input * before) + beams[beam].Row, beams[beam].Tokens[^1]) : (input * before, 0);
         }
 
+        _active = [.. goingOn.Select(pair => pair.Item)];
         return (rows, tokens, width);
     }
 
@@ -106,9 +114,9 @@ internal sealed partial class BeamSearch
     {
         Forbid(scores, width);
         scores = _options.Renormalize ? scores.LogSoftmax(-1) : scores;
-        var sums = new float[_searches.Length * width];
+        var sums = new float[_active.Count * width];
         Array.Fill(sums, float.NegativeInfinity);
-        foreach (var (input, search) in _searches.Index())
+        foreach (var (input, search) in _active.Index())
         {
             for (var i = 0; i < search.Beams.Count; i++)
             {
@@ -118,9 +126,9 @@ internal sealed partial class BeamSearch
 
         var total = scores + Tensor.From(sums, sums.Length, 1).To(scores.Device);                  // [inputs · width, V]
         var count = Math.Min(2 * _options.Beams, width * _model.Vocabulary);
-        var (best, places) = total.View(_searches.Length, -1).TopK(count, 1);                       // [inputs, count]
+        var (best, places) = total.View(_active.Count, -1).TopK(count, 1);                       // [inputs, count]
         var (values, indices) = (best.To(ScalarType.Float32).ToArray<float>(), places.ToArray<long>());
-        foreach (var (input, search) in _searches.Index())
+        foreach (var (input, search) in _active.Index())
         {
             search.Advance(
                 from i in Enumerable.Range(input * count, count)
@@ -140,12 +148,12 @@ internal sealed partial class BeamSearch
         }
 
         var places = new List<long>();
-        foreach (var (input, search) in _searches.Index())
+        foreach (var (input, search) in _active.Index())
         {
             for (var i = 0; i < search.Beams.Count; i++)
             {
                 var row = (long)(input * width + i) * _model.Vocabulary;
-                int[] text = [.. _model.Prompts[input], .. search.Beams[i].Tokens];
+                int[] text = [.. search.Prompt, .. search.Beams[i].Tokens];
                 var known = _options.NoRepeatNgram - 1;
                 for (var start = 0; start + known < text.Length; start++)
                 {
@@ -167,7 +175,7 @@ internal sealed partial class BeamSearch
     {
         // Children of all beams of all inputs in a row; where each beam's begin.
         var (children, places, starts) = (new List<int>(), new List<long>(), new List<int> { 0 });
-        foreach (var (input, search) in _searches.Index())
+        foreach (var (input, search) in _active.Index())
         {
             for (var i = 0; i < search.Beams.Count; i++)
             {
@@ -186,7 +194,7 @@ internal sealed partial class BeamSearch
             ? []
             : scores.View(-1).IndexSelect(0, Tensor.From(places.ToArray()).To(scores.Device)).To(ScalarType.Float32).ToArray<float>();
         var first = 0;
-        foreach (var search in _searches)
+        foreach (var search in _active)
         {
             var beams = search.Beams.Count;
             var (begin, end) = (starts[first], starts[first + beams]);

@@ -86,12 +86,14 @@ internal sealed class TokenTrie
     public int TokenOf(int node) => _tokens[node];
 
     /// <summary>Makes an item impossible to produce, from now on; nothing changes when it is so already.</summary>
+    /// <param name="item">In [0, Items).</param>
     public void Withdraw(int item) => Change(item, available: false);
 
     /// <summary>Undoes <see cref="Withdraw"/>.</summary>
     public void Restore(int item) => Change(item, available: true);
 
     /// <summary>What a search is to leave out besides withdrawn items.</summary>
+    /// <param name="items">In [0, Items), in any order, repeated or not.</param>
     /// <returns>For <see cref="AddChildren"/> and <see cref="AvailableAt"/>.</returns>
     public int[] Exclude(IEnumerable<int> items) => [.. items.Select(item => _positions[item]).Distinct().Order()];
 

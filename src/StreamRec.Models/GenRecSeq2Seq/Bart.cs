@@ -63,14 +63,14 @@ internal sealed class Bart : Module
     /// <param name="trace">Told the states [B, S, d] after the embeddings and after each layer.</param>
     /// <returns>float [B, S, d]; where a row has ended it holds no meaning.</returns>
     public Tensor Encode(Tensor ids, Tensor? padding, Tensor? added = null, Action<Tensor>? trace = null) =>
-        _body.Encoder.Forward(Embed(ids, added), padding?.View(ids.Size(0), 1, 1, ids.Size(1)), trace);
+        _body.Encoder.Forward(Embed(ids, added), Unseen(padding), trace);
 
     /// <summary>Prepares decoding: nothing of the encoder is computed again afterwards.</summary>
     /// <param name="encoded">float [B, S, d] of <see cref="Encode"/>.</param>
     /// <param name="padding">As there.</param>
     /// <returns>The caller's.</returns>
     public BartCache Remember(Tensor encoded, Tensor? padding) => new(
-        _body.Decoder.Layers.Select(layer => layer.Remember(encoded)), padding?.View(encoded.Size(0), 1, 1, encoded.Size(1)));
+        _body.Decoder.Layers.Select(layer => layer.Remember(encoded)), Unseen(padding));
 
     /// <summary>States of tokens, each of which sees itself, those before it and the inputs.</summary>
     /// <param name="ids">
@@ -104,6 +104,9 @@ internal sealed class Bart : Module
         var predicted = labels.Ne(Ignored);
         return Functional.CrossEntropy(Logits(hidden[predicted]), labels[predicted]);
     }
+
+    // For all heads and queries: bool [B, 1, 1, S].
+    private static Tensor? Unseen(Tensor? padding) => padding?.Unsqueeze(1).Unsqueeze(1);
 
     // What the decoder reads while it writes the labels.
     private Tensor ShiftRight(Tensor labels)

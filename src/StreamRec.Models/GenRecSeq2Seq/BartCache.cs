@@ -25,7 +25,7 @@ internal sealed class BartCache : IDisposable
     public int Length { get; private set; }
 
     /// <summary>bool [B, 1, 1, S], or null.</summary>
-    public Tensor? Padding { get; }
+    public Tensor? Padding { get; private set; }
 
     /// <summary>Keys and values of the inputs for a layer.</summary>
     public (Tensor Keys, Tensor Values) Inputs(int layer) => _inputs[layer];
@@ -56,10 +56,24 @@ internal sealed class BartCache : IDisposable
         {
             if (_tokens[layer] is { } before)
             {
-                _tokens[layer] = (
-                    TensorScope.Detach(before.Keys.IndexSelect(0, rows)), TensorScope.Detach(before.Values.IndexSelect(0, rows)));
-                Free(before);
+                _tokens[layer] = Select(before, rows);
             }
+        }
+    }
+
+    /// <summary>Forgets all inputs but these.</summary>
+    /// <param name="inputs">int64 [B'].</param>
+    public void KeepInputs(Tensor inputs)
+    {
+        for (var layer = 0; layer < _inputs.Length; layer++)
+        {
+            _inputs[layer] = Select(_inputs[layer], inputs);
+        }
+
+        if (Padding is { } before)
+        {
+            Padding = TensorScope.Detach(before.IndexSelect(0, inputs));
+            before.Dispose();
         }
     }
 
@@ -79,6 +93,13 @@ internal sealed class BartCache : IDisposable
         }
 
         Padding?.Dispose();
+    }
+
+    private static (Tensor Keys, Tensor Values) Select((Tensor Keys, Tensor Values) before, Tensor rows)
+    {
+        var selected = (TensorScope.Detach(before.Keys.IndexSelect(0, rows)), TensorScope.Detach(before.Values.IndexSelect(0, rows)));
+        Free(before);
+        return selected;
     }
 
     private static void Free((Tensor Keys, Tensor Values) pair)

@@ -8,19 +8,26 @@ internal sealed class BartNextTokens : INextTokens
 {
     private readonly Bart _bart;
     private readonly BartCache _cache;
+    private int _inputs;
     private int _rows;
 
     /// <summary>Reads the inputs; arguments as for <see cref="Bart.Encode"/>.</summary>
-    /// <param name="bart">Not training. Stays the caller's.</param>
+    /// <param name="bart">Stays the caller's.</param>
     /// <param name="ids">int64 [B, S].</param>
     /// <param name="padding">bool [B, S], or null.</param>
     /// <param name="added">float [B, S, d] or what broadcasts to it, or null.</param>
+    /// <exception cref="ArgumentException">The model is training: its dropout would make every text another.</exception>
     public BartNextTokens(Bart bart, Tensor ids, Tensor? padding, Tensor? added = null)
     {
+        if (bart.Training)
+        {
+            throw new ArgumentException("The model is in training mode, with dropout; call Eval() before it writes.", nameof(bart));
+        }
+
         using var scope = TensorScope.Enter();
         using var noGrad = NoGrad.Enter();
         _bart = bart;
-        _rows = (int)ids.Size(0);
+        _inputs = _rows = (int)ids.Size(0);
         _cache = bart.Remember(bart.Encode(ids, padding, added), padding);
         Prompts = [.. Enumerable.Repeat<int[]>([bart.Config.DecoderStart], _rows)];
     }
@@ -37,10 +44,12 @@ internal sealed class BartNextTokens : INextTokens
     /// <inheritdoc/>
     public Tensor Step(ReadOnlySpan<int> rows, ReadOnlySpan<int> tokens)
     {
-        if (!IsIdentity(rows))
+        // Greedy decoding, and beams that go on as they stood, move nothing.
+        if (!rows.SequenceEqual(Enumerable.Range(0, _rows).ToArray()))
         {
             using var scope = TensorScope.Enter();
             _cache.Reorder(Longs(rows).To(_bart.Device));
+            KeepInputs(rows);
         }
 
         return Read(tokens);
@@ -57,18 +66,22 @@ internal sealed class BartNextTokens : INextTokens
         return scope.Keep(_bart.Logits(hidden.Select(1, 0)).LogSoftmax(-1));
     }
 
-    // Greedy decoding, and beams that go on as they stood.
-    private bool IsIdentity(ReadOnlySpan<int> rows)
+    private void KeepInputs(ReadOnlySpan<int> rows)
     {
-        for (var i = 0; i < rows.Length; i++)
+        var (width, inputs) = (_rows / _inputs, new List<int>());
+        foreach (var row in rows)
         {
-            if (rows[i] != i)
+            if (inputs.Count == 0 || inputs[^1] != row / width)
             {
-                return false;
+                inputs.Add(row / width);
             }
         }
 
-        return rows.Length == _rows;
+        if (inputs.Count < _inputs)
+        {
+            _cache.KeepInputs(Longs([.. inputs]).To(_bart.Device));
+            _inputs = inputs.Count;
+        }
     }
 
     private static Tensor Longs(ReadOnlySpan<int> numbers)
