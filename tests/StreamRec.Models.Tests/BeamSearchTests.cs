@@ -176,6 +176,26 @@ public sealed class BeamSearchTests
     }
 
     [Fact]
+    public void An_end_that_is_not_among_the_first_as_many_as_beams_is_no_text()
+    {
+        // The best continuations of 4 and 5 are, in order: 4 6, 4 end, 5 end, 5 0. The third ends behind the first two and is lost.
+        static double[] Probabilities(int[] text) => text switch
+        {
+            [] => [0.02, 0.02, 0.02, 0.02, 0.50, 0.40, 0.02],
+            [4] => [0.02, 0.02, 0.02, 0.40, 0.02, 0.02, 0.50],
+            [5] => [0.35, 0.05, 0.05, 0.45, 0.05, 0.05, 0.00],
+            _ => [0.05, 0.05, 0.05, 0.50, 0.05, 0.05, 0.25],
+        };
+        var model = new Language(inputs: 1, (_, text) => [.. Probabilities(text).Select(p => Math.Log(p))]);
+
+        var found = BeamSearch.Run(model, new BeamOptions { Beams = 2, Returned = 2, MaxTokens = 3, End = End, LengthPenalty = 0 });
+
+        Assert.Equal([[4, End], [4, 6, End]], found[0].Select(text => text.Tokens));
+        Assert.Equal(Math.Log(0.2), found[0][0].Score, 1e-5);
+        Assert.Equal(Math.Log(0.125), found[0][1].Score, 1e-5);
+    }
+
+    [Fact]
     public void Options_that_cannot_be_had_are_refused()
     {
         var trie = new TokenTrie([[4]], End);
@@ -209,8 +229,8 @@ public sealed class BeamSearchTests
         }
     }
 
-    /// <summary>A language whose every row of probabilities is drawn anew from the input and all tokens so far.</summary>
-    private sealed class Language(int inputs) : INextTokens
+    /// <summary>A language whose every row of log-probabilities is drawn anew from the input and all tokens so far, unless it is given.</summary>
+    private sealed class Language(int inputs, Func<int, int[], double[]>? rows = null) : INextTokens
     {
         public const int Prompt = 2;
 
@@ -268,7 +288,7 @@ public sealed class BeamSearchTests
         }
 
         private Tensor Probabilities() => Tensor.From(
-            [.. _rows.SelectMany(row => Row(row.Input, row.Text)).Select(value => (float)value)], _rows.Count, BeamSearchTests.Vocabulary);
+            [.. _rows.SelectMany(row => (rows ?? Row)(row.Input, row.Text)).Select(value => (float)value)], _rows.Count, BeamSearchTests.Vocabulary);
 
         private static double[] Row(int input, int[] text)
         {
