@@ -66,7 +66,12 @@ public sealed partial class ByteLevelBpe
             }
 
             var first = ids.Count;
-            encoder.Encode(plain, ids);
+            for (int word = 0, end; word < plain.Length; word = end)
+            {
+                end = WordScanner.EndOf(plain, word);
+                ids.AddRange(encoder.IdsOf(plain[word..end]));
+            }
+
             if (offsets is not null)
             {
                 foreach (var id in CollectionsMarshal.AsSpan(ids)[first..])
@@ -88,44 +93,17 @@ public sealed partial class ByteLevelBpe
         _encoders.Add(encoder);
     }
 
-    /// <summary>What one encoding needs for itself.</summary>
-    private sealed class Encoder
+    /// <summary>Spells a word in bytes and merges them.</summary>
+    private sealed class Encoder : WordEncoder
     {
         private readonly int[] _idsOfBytes;
         private readonly PairMerger _merger;
-        private readonly WordCache _words = new();
-        private int[] _ids = new int[64];
+        private readonly int[] _ids = new int[64];
 
-        public Encoder(ByteLevelBpe owner) => (_idsOfBytes, _merger) = (owner._idsOfBytes, new PairMerger(owner._merges));
+        public Encoder(ByteLevelBpe owner) =>
+            (_idsOfBytes, _merger) = (owner._idsOfBytes, new PairMerger(owner._merges, PairMerger.Order.Pairs));
 
-        public void Encode(ReadOnlySpan<char> text, List<int> ids)
-        {
-            for (var start = 0; start < text.Length;)
-            {
-                var end = WordScanner.EndOf(text, start);
-                var word = text[start..end];
-                start = end;
-                if (word.Length > WordCache.MaxLength)
-                {
-                    ids.AddRange(Merge(word));
-                    continue;
-                }
-
-                var tokens = _words.Find(word);
-                if (tokens.IsEmpty)
-                {
-                    tokens = Merge(word);
-                    if (tokens.Length <= WordCache.MaxTokens)
-                    {
-                        _words.Add(word, tokens);
-                    }
-                }
-
-                ids.AddRange(tokens);
-            }
-        }
-
-        private ReadOnlySpan<int> Merge(ReadOnlySpan<char> word)
+        protected override ReadOnlySpan<int> Merge(ReadOnlySpan<char> word)
         {
             var buffer = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(word.Length));
             var length = Encoding.UTF8.GetBytes(word, buffer);

@@ -79,30 +79,19 @@ public sealed partial class ByteLevelBpe : ITokenizer
             bytes.Add(_tokens[id]);
         }
 
-        var added = new List<string>(_added);
-        var known = new HashSet<string>(_textTokens.Ids.Keys, StringComparer.Ordinal);
-        foreach (var token in tokens)
+        var added = _textTokens.CheckNew(tokens);
+        foreach (var token in added)
         {
-            if (token.Length == 0 || !known.Add(token))
-            {
-                throw new ArgumentException(
-                    token.Length == 0 ? "An added token is empty; it needs a text to be found by." : $"'{token}' is a token already; add each once.",
-                    nameof(tokens));
-            }
-
-            added.Add(token);
             bytes.Add(Encoding.UTF8.GetBytes(token));
         }
 
         var special = _textTokens.Ids.Where(one => one.Value < _baseSize).ToDictionary(StringComparer.Ordinal);
-        return new ByteLevelBpe(bytes, _pairs, _merges, special, Settings, added);
+        return new ByteLevelBpe(bytes, _pairs, _merges, special, Settings, [.. _added, .. added]);
     }
 
     /// <summary>The id of a special or added token.</summary>
     /// <exception cref="ArgumentException">It is neither.</exception>
-    public int IdOf(string token) => _textTokens.Ids.TryGetValue(token, out var id)
-        ? id
-        : throw new ArgumentException($"'{token}' is neither a special nor an added token of this vocabulary.", nameof(token));
+    public int IdOf(string token) => _textTokens.IdOf(token);
 
     /// <summary>The bytes that a token stands for: its UTF-8 where it is special or added.</summary>
     internal ReadOnlySpan<byte> BytesOf(int id) => _tokens[id];

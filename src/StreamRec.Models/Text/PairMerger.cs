@@ -1,10 +1,9 @@
 namespace StreamRec.Models.Text;
 
-/// <summary>Merges the tokens of one word: of all neighbouring pairs the one with the lowest rank, everywhere in the word, until none is left.</summary>
+/// <summary>Merges the tokens of one word: of all neighbouring pairs the one with the lowest rank, until none is left that merges.</summary>
 /// <remarks>
 /// The tokens are a linked list and the pairs wait in a queue by rank and place, so a word of n bytes takes O(n log n): text without spaces, or a
-/// hostile title, costs no more than other text of its length. All places of a pair are merged before a pair that this makes is looked at, even
-/// one of lower rank; that decides words in which one token can come about in two ways. Threading: one thread; buffers are kept for the next word.
+/// hostile title, costs no more than other text of its length. Threading: one thread; buffers are kept for the next word.
 /// Source: Sennrich et al. 2016, algorithm 1.
 /// </remarks>
 internal sealed class PairMerger
@@ -13,15 +12,27 @@ internal sealed class PairMerger
     private const int KeptLength = 1 << 16;
 
     private readonly MergeTable _merges;
+    private readonly Order _order;
     private readonly List<int> _places = [];
     private PriorityQueue<int, ulong> _waiting = new();
     private Node[] _nodes = new Node[256];
 
     /// <param name="merges">Ranks of the pairs.</param>
-    public PairMerger(MergeTable merges) => _merges = merges;
+    /// <param name="order">What comes next after a merge.</param>
+    public PairMerger(MergeTable merges, Order order) => (_merges, _order) = (merges, order);
+
+    /// <summary>What comes next after a merge; it decides words in which one token can come about in two ways.</summary>
+    public enum Order
+    {
+        /// <summary>A pair is merged at all its places before one that this makes is looked at, even one of lower rank: byte-level BPE.</summary>
+        Pairs,
+
+        /// <summary>Every merge is followed by the pair that is lowest then, the leftmost of equal ones: SentencePiece.</summary>
+        Places,
+    }
 
     /// <summary>Merges.</summary>
-    /// <param name="ids">Ids of the single bytes; overwritten by the tokens of the word.</param>
+    /// <param name="ids">Ids of the single bytes or characters; overwritten by the tokens of the word.</param>
     /// <returns>How many tokens there are.</returns>
     public int Merge(Span<int> ids)
     {
@@ -33,7 +44,7 @@ internal sealed class PairMerger
         Fill(ids);
         while (_waiting.TryPeek(out _, out var first))
         {
-            MergeAll((int)(first >> 32));
+            MergeRank((int)(first >> 32));
         }
 
         var count = 0;
@@ -68,14 +79,18 @@ internal sealed class PairMerger
         }
     }
 
-    /// <summary>Merges the pair of one rank wherever it stands, from left to right.</summary>
-    private void MergeAll(int rank)
+    /// <summary>Merges the pair of one rank at its first place, or wherever it stands, from left to right.</summary>
+    private void MergeRank(int rank)
     {
         _places.Clear();
         while (_waiting.TryPeek(out var place, out var key) && (int)(key >> 32) == rank)
         {
             _waiting.Dequeue();
             _places.Add(place);
+            if (_order == Order.Places)
+            {
+                break;
+            }
         }
 
         foreach (var place in _places)

@@ -22,6 +22,33 @@ internal sealed class TextTokens
     /// <summary>Texts and ids.</summary>
     public IReadOnlyDictionary<string, int> Ids => _ids;
 
+    /// <summary>The id of a token.</summary>
+    /// <exception cref="ArgumentException">It is none of these.</exception>
+    public int IdOf(string token) => _ids.TryGetValue(token, out var id)
+        ? id
+        : throw new ArgumentException($"'{token}' is neither a special nor an added token of this vocabulary.", nameof(token));
+
+    /// <summary>Gives tokens back that may be added.</summary>
+    /// <exception cref="ArgumentException">One is empty or there already.</exception>
+    public List<string> CheckNew(IEnumerable<string> tokens)
+    {
+        var result = new List<string>();
+        var known = new HashSet<string>(_ids.Keys, StringComparer.Ordinal);
+        foreach (var token in tokens)
+        {
+            if (token.Length == 0 || !known.Add(token))
+            {
+                throw new ArgumentException(
+                    token.Length == 0 ? "An added token is empty; it needs a text to be found by." : $"'{token}' is a token already; add each once.",
+                    nameof(tokens));
+            }
+
+            result.Add(token);
+        }
+
+        return result;
+    }
+
     /// <summary>Finds the next token.</summary>
     /// <param name="text">Where to look.</param>
     /// <param name="start">Where it starts, or the length of the text.</param>

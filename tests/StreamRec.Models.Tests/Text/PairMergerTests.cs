@@ -33,7 +33,7 @@ public sealed class PairMergerTests
 
             var merges = new MergeTable(pairs.Count);
             Assert.All(pairs, pair => Assert.True(merges.TryAdd(pair.Key.Item1, pair.Key.Item2, pair.Value.Rank, pair.Value.Merged)));
-            var merger = new PairMerger(merges);
+            var merger = new PairMerger(merges, PairMerger.Order.Pairs);
             for (var run = 0; run < 100; run++)
             {
                 int[] word = [.. Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(3))];
@@ -44,14 +44,16 @@ public sealed class PairMergerTests
     }
 
     [Fact]
-    public void A_pair_is_merged_everywhere_before_one_that_it_makes()
+    public void A_pair_is_merged_everywhere_before_one_that_it_makes_unless_places_come_first()
     {
         // 0 1 becomes 2, and 2 0 would be merged earlier if it were there earlier.
         var merges = new MergeTable(2);
         Assert.True(merges.TryAdd(0, 1, rank: 5, merged: 2));
         Assert.True(merges.TryAdd(2, 0, rank: 1, merged: 3));
-        int[] word = [0, 1, 0, 1, 0];
-        Assert.Equal([2, 3], word[..new PairMerger(merges).Merge(word)]);
+        Assert.Equal([2, 3], Merged(PairMerger.Order.Pairs, [0, 1, 0, 1, 0]));
+        Assert.Equal([3, 1, 0], Merged(PairMerger.Order.Places, [0, 1, 0, 1, 0]));
+
+        int[] Merged(PairMerger.Order order, int[] word) => word[..new PairMerger(merges, order).Merge(word)];
     }
 
     [Fact]
@@ -65,7 +67,7 @@ public sealed class PairMergerTests
 
         var word = new int[1 << 20];
         var started = Stopwatch.GetTimestamp();
-        Assert.Equal(1, new PairMerger(merges).Merge(word));
+        Assert.Equal(1, new PairMerger(merges, PairMerger.Order.Pairs).Merge(word));
         Assert.Equal(20, word[0]);
 
         // Quadratic time would be hours.

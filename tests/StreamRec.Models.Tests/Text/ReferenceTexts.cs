@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StreamRec.Models.Text;
 
 namespace StreamRec.Models.Tests.Text;
 
@@ -17,12 +18,6 @@ internal sealed class ReferenceTexts
     public IEnumerable<(string Name, string Text, JsonElement Expected)> Cases =>
         _expected.GetProperty("cases").EnumerateArray().Select((one, i) => (one.GetProperty("name").GetString()!, _texts[i], one));
 
-    /// <summary>Pairs of texts, or none.</summary>
-    public IEnumerable<JsonElement> Pairs => _expected.GetProperty("pairs").EnumerateArray();
-
-    /// <summary>Padded batches.</summary>
-    public IEnumerable<JsonElement> Batches => _expected.GetProperty("batches").EnumerateArray();
-
     /// <summary>Texts with added tokens.</summary>
     public JsonElement Added => _expected.GetProperty("added_tokens");
 
@@ -38,6 +33,39 @@ internal sealed class ReferenceTexts
             Path.Combine(directory, files),
             expected.RootElement.Clone(),
             [.. strings.RootElement.EnumerateArray().Select(one => one.GetProperty("text").GetString()!)]);
+    }
+
+    /// <summary>Pairs have the reference's ids, and so has every row of its batches, padding left out.</summary>
+    public void AssertPairsAndBatches(ITokenizer tokenizer)
+    {
+        foreach (var pair in _expected.GetProperty("pairs").EnumerateArray())
+        {
+            Assert.Equal(Ids(pair, "ids_special"), tokenizer.EncodePair(Text(pair, "text"), Text(pair, "pair")));
+        }
+
+        foreach (var batch in _expected.GetProperty("batches").EnumerateArray())
+        {
+            var rows = batch.GetProperty("texts").EnumerateArray()
+                .Zip(batch.GetProperty("input_ids").EnumerateArray(), batch.GetProperty("attention_mask").EnumerateArray());
+            foreach (var (text, ids, mask) in rows)
+            {
+                var unpadded = ids.EnumerateArray().Zip(mask.EnumerateArray()).Where(one => one.Second.GetInt32() == 1).Select(one => one.First.GetInt32());
+                Assert.Equal(unpadded, tokenizer.EncodeSequence(text.GetString(), batch.GetProperty("max_length").GetInt32()));
+            }
+        }
+    }
+
+    /// <summary>Texts with added tokens have the reference's ids and come back as its texts.</summary>
+    /// <param name="tokenizer">With the tokens added.</param>
+    public void AssertAdded(ITokenizer tokenizer)
+    {
+        Assert.Equal(Added.GetProperty("base_len").GetInt32() + Added.GetProperty("added").GetInt32(), tokenizer.VocabularySize);
+        foreach (var expected in Added.GetProperty("cases").EnumerateArray())
+        {
+            var ids = tokenizer.EncodeSequence(Text(expected, "text"));
+            Assert.Equal(Ids(expected, "ids_special"), ids);
+            Assert.Equal(Text(expected, "decoded_skip"), tokenizer.Decode(ids, skipSpecial: true));
+        }
     }
 
     public static int[] Ids(JsonElement owner, string name) => [.. owner.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
