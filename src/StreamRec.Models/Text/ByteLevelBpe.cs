@@ -26,6 +26,7 @@ public sealed partial class ByteLevelBpe : ITokenizer
     /// <param name="pairs">What merges into what, lowest rank first.</param>
     /// <param name="specialIds">Ids of the special tokens.</param>
     /// <param name="settings">What the files do not say.</param>
+    /// <exception cref="ArgumentException">The settings wrap sequences in tokens that they do not name, or a pair is there twice.</exception>
     internal ByteLevelBpe(
         TokenBytes tokens,
         IReadOnlyList<(int Left, int Right, int Merged)> pairs,
@@ -43,6 +44,12 @@ public sealed partial class ByteLevelBpe : ITokenizer
         ByteLevelBpeSettings settings,
         IReadOnlyList<string> added)
     {
+        if (settings.Wraps && (settings.Begin is null || settings.End is null))
+        {
+            throw new ArgumentException(
+                $"Sequences are to be wrapped, but Begin is '{settings.Begin}' and End is '{settings.End}'; name both tokens.", nameof(settings));
+        }
+
         (_tokens, _pairs, _merges, _added, Settings) = (tokens, pairs, merges, added, settings);
         _baseSize = tokens.Count - added.Count;
         Special = new SpecialIds(
@@ -51,7 +58,7 @@ public sealed partial class ByteLevelBpe : ITokenizer
         _idsOfBytes = new int[256];
         for (var id = 0; id < _baseSize; id++)
         {
-            if (tokens[id].Length == 1)
+            if (tokens[id].Length == 1 && !specialIds.Values.Contains(id))
             {
                 _idsOfBytes[tokens[id][0]] = id;
             }

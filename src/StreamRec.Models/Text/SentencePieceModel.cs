@@ -5,7 +5,10 @@ namespace StreamRec.Models.Text;
 /// <summary>What a SentencePiece <c>tokenizer.model</c> holds, checked.</summary>
 internal sealed class SentencePieceModel
 {
+    private const ulong UnigramType = 1;
     private const ulong BpeType = 2;
+
+    private ulong _type = UnigramType;
 
     private SentencePieceModel()
     {
@@ -111,13 +114,12 @@ internal sealed class SentencePieceModel
 
     private void ReadTrainer(ReadOnlySpan<byte> message)
     {
-        var type = 0UL;
         var reader = new ProtoReader(message);
         while (reader.Read())
         {
             switch (reader.Field)
             {
-                case 3: type = reader.Number; break;
+                case 3: _type = reader.Number; break;
                 case 24 when reader.Number != 0: throw new InvalidDataException("spaces are put after words, which is not supported");
                 case 35: ByteFallback = reader.Number != 0; break;
                 case 40: Unknown = (int)reader.Number; break;
@@ -126,11 +128,6 @@ internal sealed class SentencePieceModel
                 case 43: Padding = (int)reader.Number; break;
                 case 44: UnknownSurface = Text(reader.Bytes); break;
             }
-        }
-
-        if (type != BpeType)
-        {
-            throw new InvalidDataException($"the model is of type {type}; only BPE ({BpeType}) is read");
         }
     }
 
@@ -151,6 +148,11 @@ internal sealed class SentencePieceModel
 
     private void Check()
     {
+        if (_type != BpeType)
+        {
+            throw new InvalidDataException($"the model is of type {_type}; only BPE ({BpeType}) is read");
+        }
+
         var known = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var id = 0; id < Pieces.Count; id++)
         {

@@ -131,6 +131,13 @@ public sealed class ByteLevelBpeTests
     }
 
     [Fact]
+    public void Settings_that_wrap_name_what_they_wrap_in()
+    {
+        var error = Assert.Throws<ArgumentException>(() => ByteLevelBpeTrainer.Train([], 300, ByteLevelBpeSettings.Bart with { End = null }));
+        Assert.Contains("End is ''", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Many_threads_get_what_one_gets()
     {
         string[] texts = [.. Enumerable.Range(0, 400).Select(i => $"red toy {i} train <mask> {i % 7}")];
