@@ -2,7 +2,7 @@ using System.Globalization;
 using StreamRec.Benchmarks;
 using StreamRec.Cli.Bench;
 
-// ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
+// ./build.sh bench [ingest|journal|recovery|path|memory|transitions|tokenize|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
 // median with min and max. Ours alone, on any machine: streamrec bench.
 // Runs that have to find nothing:
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
@@ -56,6 +56,7 @@ async Task<int> MeasureAsync(string benchmark)
         ("memory", () => MemoryBenchmark.RunAsync(rounds)),
         ("train", () => TrainBenchmark.RunAsync(rounds, passes)),
         ("transitions", () => TransitionsBenchmark.RunAsync(rounds)),
+        ("tokenize", () => TokenizeBenchmark.RunAsync(rounds)),
         ("join", () => JoinBenchmark.RunAsync(rounds)),
     ];
     var chosen = all.Where(one => benchmark == "all" || one.Name == benchmark).ToList();
