@@ -216,6 +216,70 @@ public sealed class BartTests
     }
 
     [Fact]
+    public void Tokens_without_padding_give_the_loss_and_the_gradients_of_padded_rows()
+    {
+        using var scope = TensorScope.Enter();
+        using var packed = Make(Small with { ScaleEmbedding = true });
+        // Float64 has no fused operations.
+        using var padded = Make(Small with { ScaleEmbedding = true });
+        padded.To(ScalarType.Float64);
+        var ids = Tensor.From([0L, 4, 5, 6, 2, 0, 7, 2, 1, 1, 0, 8, 9, 2, 1], 3, 5);
+        // One label that is to be passed over, one text that is shorter, one that is empty.
+        var labels = Tensor.From([4L, -100, 2, 10, 2, -100, -100, -100, -100], 3, 3);
+        using var draws = TorchRandom.Enter(4);
+        var (added, same) = (Tensor.RandN([3, 5, 8]), Tensor.Zeros([3, 5, 8], ScalarType.Float64));
+        same.CopyFrom_(added);
+        (added.RequiresGrad, same.RequiresGrad) = (true, true);
+
+        var (loss, expected) = (packed.Loss(ids, ids.Eq(1), labels, added), padded.Loss(ids, ids.Eq(1), labels, same));
+        loss.Backward();
+        expected.Backward();
+
+        Assert.Equal(expected.Item<double>(), loss.Item<float>(), 1e-5);
+        foreach (var ((name, parameter), (_, other)) in packed.NamedParameters().Append(("added", added)).Zip(padded.NamedParameters().Append(("added", same))))
+        {
+            Assert.True(Fixtures.MaxDifference(parameter.Grad!, other.Grad!.To(ScalarType.Float32)) < 1e-5f, name);
+        }
+    }
+
+    [Fact]
+    public void Dropout_and_left_out_layers_change_the_loss_while_training_only()
+    {
+        using var scope = TensorScope.Enter();
+        using var noGrad = NoGrad.Enter();
+        using var random = TorchRandom.Enter(2);
+        using var plain = Make(Small);
+        var expected = plain.Loss(Ids, Padding, Labels).Item<float>();
+        foreach (var config in new[]
+        {
+            Small with { Dropout = 0.5 }, Small with { AttentionDropout = 0.5 }, Small with { ActivationDropout = 0.5 }, Small with { DecoderLayerDrop = 0.99 },
+        })
+        {
+            using var bart = Make(config);
+            Assert.Equal(expected, bart.Loss(Ids, Padding, Labels).Item<float>());
+            bart.Train();
+            Assert.NotEqual(expected, bart.Loss(Ids, Padding, Labels).Item<float>(), 1e-3f);
+        }
+    }
+
+    [Fact]
+    public void The_same_random_numbers_drop_the_same_elements()
+    {
+        using var scope = TensorScope.Enter();
+        using var bart = Make(Small with { Dropout = 0.5, AttentionDropout = 0.3, ActivationDropout = 0.3 });
+        bart.Train();
+
+        Assert.Equal(Loss(5), Loss(5));
+        Assert.NotEqual(Loss(5), Loss(6));
+
+        float Loss(int seed)
+        {
+            using var random = TorchRandom.Enter(seed);
+            return bart.Loss(Ids, Padding, Labels).Item<float>();
+        }
+    }
+
+    [Fact]
     public void More_tokens_than_positions_are_refused()
     {
         using var scope = TensorScope.Enter();

@@ -12,7 +12,7 @@ namespace StreamRec.Models.GenRecSeq2Seq;
 
 /// <summary>An encoder-decoder Transformer, normalised after each sum, with learned positions and the token table as output head.</summary>
 /// <remarks>Threading: the forward passes keep no state outside their cache, so several threads may run them at once.</remarks>
-internal sealed class Bart : Module
+internal sealed partial class Bart : Module
 {
     private const int PositionOffset = 2;
     private const long Ignored = -100;
@@ -62,8 +62,16 @@ internal sealed class Bart : Module
     /// <param name="added">float [B, S, d] or what broadcasts to it: embeddings besides the tokens' own; null for none.</param>
     /// <param name="trace">Told the states [B, S, d] after the embeddings and after each layer.</param>
     /// <returns>float [B, S, d]; where a row has ended it holds no meaning.</returns>
-    public Tensor Encode(Tensor ids, Tensor? padding, Tensor? added = null, Action<Tensor>? trace = null) =>
-        _body.Encoder.Forward(Embed(ids, added), Unseen(padding), trace);
+    public Tensor Encode(Tensor ids, Tensor? padding, Tensor? added = null, Action<Tensor>? trace = null)
+    {
+        if (!Packs)
+        {
+            return _body.Encoder.Forward(Embed(ids, added), Unseen(padding), trace);
+        }
+
+        var rows = PackedRows.Of(ids.Size(0), ids.Size(1), padding);
+        return rows.Unpack(EncodePacked(rows, ids, added, trace));
+    }
 
     /// <summary>Prepares decoding: nothing of the encoder is computed again afterwards.</summary>
     /// <param name="encoded">float [B, S, d] of <see cref="Encode"/>.</param>
@@ -87,8 +95,7 @@ internal sealed class Bart : Module
     /// <summary>How likely each token comes next, not normalised.</summary>
     /// <param name="hidden">float [..., d] of <see cref="Decode"/>.</param>
     /// <returns>float [..., Vocabulary].</returns>
-    public Tensor Logits(Tensor hidden) =>
-        (_head is null ? Functional.Linear(hidden, _body.Tokens.Weight) : _head.Forward(hidden)) + _logitsBias;
+    public Tensor Logits(Tensor hidden) => Functional.Linear(hidden, _head?.Weight ?? _body.Tokens.Weight, _logitsBias.Select(0, 0));
 
     /// <summary>Mean cross-entropy of the labels, each predicted from the inputs and the labels before it.</summary>
     /// <param name="ids">int64 [B, S].</param>
@@ -98,6 +105,11 @@ internal sealed class Bart : Module
     /// <returns>float [], with its history.</returns>
     public Tensor Loss(Tensor ids, Tensor? padding, Tensor labels, Tensor? added = null)
     {
+        if (Packs)
+        {
+            return LossPacked(ids, padding, labels, added);
+        }
+
         using var cache = Remember(Encode(ids, padding, added), padding);
         var hidden = Decode(ShiftRight(labels), cache);                                             // [B, T, d]
         // The head is the dearest product of a small model: only where there is something to predict.
@@ -141,7 +153,7 @@ internal sealed class Bart : Module
     }
 
     /// <summary>What encoder and decoder begin with: positions, norm, dropout.</summary>
-    private abstract class Stack : Module
+    private abstract partial class Stack : Module
     {
         private readonly int _maxPositions;
         private readonly double _layerDrop;
@@ -161,12 +173,16 @@ internal sealed class Bart : Module
         protected Tensor Begin(Tensor embedded, long first)
         {
             var T = embedded.Size(1);
-            if (first + T > _maxPositions)
-            {
-                throw new ArgumentException($"A row has {first + T} tokens; the model reads at most {_maxPositions}. Shorten it.");
-            }
-
+            CheckLength(first + T);
             return _dropout.Forward(_embeddingNorm.Forward(embedded + _positions.Weight.Narrow(0, first + PositionOffset, T)));
+        }
+
+        private void CheckLength(long tokens)
+        {
+            if (tokens > _maxPositions)
+            {
+                throw new ArgumentException($"A row has {tokens} tokens; the model reads at most {_maxPositions}. Shorten it.");
+            }
         }
 
         // Fan et al. 2020, arXiv 1909.11556: while training a layer is left out as a whole.
@@ -182,7 +198,7 @@ internal sealed class Bart : Module
         }
     }
 
-    private sealed class EncoderStack : Stack
+    private sealed partial class EncoderStack : Stack
     {
         private readonly ModuleList<EncoderLayer> _layers;
 
@@ -207,7 +223,7 @@ internal sealed class Bart : Module
         }
     }
 
-    private sealed class DecoderStack : Stack
+    private sealed partial class DecoderStack : Stack
     {
         public DecoderStack(BartConfig config) : base(config, config.DecoderLayerDrop) =>
             Layers = RegisterModule(
@@ -242,7 +258,7 @@ internal sealed class Bart : Module
     }
 
     /// <summary>What both kinds of layers have: attention among their own tokens, and the feed-forward part.</summary>
-    private abstract class Layer : Module
+    private abstract partial class Layer : Module
     {
         private readonly Attention _attention;
         private readonly LayerNorm _attentionNorm;
@@ -270,7 +286,9 @@ internal sealed class Bart : Module
         protected Tensor AttendOwn(Tensor x, (Tensor Keys, Tensor Values) seen, Tensor? hidden) =>
             _attentionNorm.Forward(x + _dropout.Forward(_attention.Forward(x, seen, hidden)));
 
-        protected Tensor FeedForward(Tensor x)
+        protected Tensor FeedForward(Tensor x) => _finalNorm.Forward(x + _dropout.Forward(Inner(x)));
+
+        private Tensor Inner(Tensor x)
         {
             var inner = _up.Forward(x);
             inner = _activation switch
@@ -280,16 +298,16 @@ internal sealed class Bart : Module
                 BartActivation.Relu => inner.Relu(),
                 _ => inner.Silu(),
             };
-            return _finalNorm.Forward(x + _dropout.Forward(_down.Forward(_activationDropout.Forward(inner))));
+            return _down.Forward(_activationDropout.Forward(inner));
         }
     }
 
-    private sealed class EncoderLayer(BartConfig config) : Layer(config, config.EncoderHeads, config.EncoderFeedForward)
+    private sealed partial class EncoderLayer(BartConfig config) : Layer(config, config.EncoderHeads, config.EncoderFeedForward)
     {
         public Tensor Forward(Tensor x, Tensor? hidden) => FeedForward(AttendOwn(x, KeysAndValues(x), hidden));
     }
 
-    private sealed class DecoderLayer : Layer
+    private sealed partial class DecoderLayer : Layer
     {
         private readonly Attention _inputAttention;
         private readonly LayerNorm _inputNorm;
@@ -317,7 +335,7 @@ internal sealed class Bart : Module
     }
 
     /// <summary>Softmax attention with several heads (Vaswani et al. 2017, arXiv 1706.03762).</summary>
-    private sealed class Attention : Module
+    private sealed partial class Attention : Module
     {
         private readonly int _heads;
         private readonly Linear _query;
