@@ -17,6 +17,13 @@ internal sealed partial class Bart
         rows,
         trace is null ? null : states => trace(rows.Unpack(states)));
 
+    private BartCache RememberPacked(Tensor encoded, Tensor? padding)
+    {
+        var rows = PackedRows.Of(encoded.Size(0), encoded.Size(1), padding);
+        var packed = rows.Pack(encoded);                                                            // [N, d]
+        return new BartCache(_body.Decoder.Layers.Select(layer => layer.RememberPacked(packed)), null, rows.Offsets);
+    }
+
     private Tensor LossPacked(Tensor ids, Tensor? padding, Tensor labels, Tensor? added)
     {
         var inputs = PackedRows.Of(ids.Size(0), ids.Size(1), padding);
@@ -89,12 +96,33 @@ internal sealed partial class Bart
 
             return x;
         }
+
+        /// <summary>As <see cref="Forward"/>, the inputs' tokens being without padding.</summary>
+        private Tensor ForwardFused(Tensor x, Tensor? future, BartCache cache, Action<Tensor>? trace)
+        {
+            var shape = x.Shape;                                                                    // [R, T, d]
+            var (tokens, inputs) = (shape[0] * shape[1], cache.Offsets!.Size(0) - 1);
+            // All tokens of all rows of an input are its queries.
+            var queries = Tensor.Arange(0, tokens + 1, tokens / inputs);
+            x = x.View(tokens, -1);
+            for (var i = 0; i < Layers.Count; i++)
+            {
+                x = IsDropped() ? x : Layers[i].ForwardFused(x, shape[0], i, future, queries, cache);
+                trace?.Invoke(x.View(shape));
+            }
+
+            cache.Advance(shape[1]);
+            return x.View(shape);
+        }
     }
 
     private abstract partial class Layer
     {
         protected Tensor AttendOwnPacked(Tensor x, PackedRows rows, bool causal) =>
-            Add(x, _attention.ForwardPacked(x, rows, x, rows, causal), _attentionNorm, _dropout);
+            Add(x, _attention.ForwardPacked(x, rows.Offsets, _attention.KeysAndValuesPacked(x), rows.Offsets, causal), _attentionNorm, _dropout);
+
+        protected Tensor AttendOwnFused(Tensor x, (Tensor Keys, Tensor Values) seen, Tensor? hidden) =>
+            Add(x, _attention.Forward(x, seen, hidden), _attentionNorm, _dropout);
 
         protected Tensor FeedForwardPacked(Tensor x) => Add(x, Inner(x), _finalNorm, _dropout);
 
@@ -109,28 +137,48 @@ internal sealed partial class Bart
 
     private sealed partial class DecoderLayer
     {
+        /// <summary>As <see cref="Remember"/>, float [N, d] twice.</summary>
+        public (Tensor Keys, Tensor Values) RememberPacked(Tensor encoded) => _inputAttention.KeysAndValuesPacked(encoded);
+
         public Tensor ForwardPacked(Tensor x, PackedRows rows, Tensor encoded, PackedRows inputs)
         {
             x = AttendOwnPacked(x, rows, causal: true);
-            return FeedForwardPacked(Add(x, _inputAttention.ForwardPacked(x, rows, encoded, inputs, causal: false), _inputNorm, _dropout));
+            return FeedForwardPacked(AttendInputs(x, rows.Offsets, RememberPacked(encoded), inputs.Offsets));
         }
+
+        /// <param name="x">float [R · T, d].</param>
+        /// <param name="rows">R.</param>
+        /// <param name="layer">This layer's place in the cache.</param>
+        /// <param name="future">bool [T, T], or null.</param>
+        /// <param name="queries">int64 [B + 1]: where each input's tokens begin in <paramref name="x"/>.</param>
+        /// <param name="cache">Receives the tokens.</param>
+        public Tensor ForwardFused(Tensor x, long rows, int layer, Tensor? future, Tensor queries, BartCache cache)
+        {
+            x = AttendOwnFused(x, cache.Append(layer, KeysAndValues(x, rows)), future);
+            return FeedForwardPacked(AttendInputs(x, queries, cache.Inputs(layer), cache.Offsets!));
+        }
+
+        private Tensor AttendInputs(Tensor x, Tensor queries, (Tensor Keys, Tensor Values) seen, Tensor offsets) =>
+            Add(x, _inputAttention.ForwardPacked(x, queries, seen, offsets, causal: false), _inputNorm, _dropout);
     }
 
     private sealed partial class Attention
     {
+        /// <summary>As <see cref="KeysAndValues"/>, float [N, d] twice.</summary>
+        public (Tensor Keys, Tensor Values) KeysAndValuesPacked(Tensor x) => (_key.Forward(x), _value.Forward(x));
+
         /// <param name="x">float [M, d].</param>
-        /// <param name="rows">Whose tokens these are.</param>
-        /// <param name="seen">float [N, d].</param>
-        /// <param name="inputs">Whose tokens those are; when causal, <paramref name="rows"/>.</param>
-        /// <param name="causal">Whether a token sees itself and those before it only.</param>
+        /// <param name="queries">int64 [B + 1]: where each row begins in <paramref name="x"/>.</param>
+        /// <param name="seen">float [N, d] twice.</param>
+        /// <param name="offsets">int64 [B + 1]: where each row begins there.</param>
+        /// <param name="causal">Whether a token sees itself and those before it only; <paramref name="seen"/> is of the same tokens then.</param>
         /// <returns>float [M, d].</returns>
-        public Tensor ForwardPacked(Tensor x, PackedRows rows, Tensor seen, PackedRows inputs, bool causal)
+        public Tensor ForwardPacked(Tensor x, Tensor queries, (Tensor Keys, Tensor Values) seen, Tensor offsets, bool causal)
         {
-            var (q, k, v) = (_query.Forward(x), _key.Forward(seen), _value.Forward(seen));
-            var seed = Seed(_dropout.Rate);
+            var (q, (k, v), seed) = (_query.Forward(x), seen, Seed(_dropout.Rate));
             return _out.Forward(causal
-                ? Packed.Attention(q, k, v, rows.Offsets, Tensor.Arange(x.Size(0)), _heads, _dropout.Rate, seed)
-                : Packed.FullAttention(q, k, v, rows.Offsets, inputs.Offsets, _heads, _dropout.Rate, seed));
+                ? Packed.Attention(q, k, v, offsets, Tensor.Arange(x.Size(0)), _heads, _dropout.Rate, seed)
+                : Packed.FullAttention(q, k, v, queries, offsets, _heads, _dropout.Rate, seed));
         }
     }
 

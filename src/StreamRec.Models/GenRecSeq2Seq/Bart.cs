@@ -77,8 +77,9 @@ internal sealed partial class Bart : Module
     /// <param name="encoded">float [B, S, d] of <see cref="Encode"/>.</param>
     /// <param name="padding">As there.</param>
     /// <returns>The caller's.</returns>
-    public BartCache Remember(Tensor encoded, Tensor? padding) => new(
-        _body.Decoder.Layers.Select(layer => layer.Remember(encoded)), Unseen(padding));
+    public BartCache Remember(Tensor encoded, Tensor? padding) => Packs
+        ? RememberPacked(encoded, padding)
+        : new BartCache(_body.Decoder.Layers.Select(layer => layer.Remember(encoded)), Unseen(padding), null);
 
     /// <summary>States of tokens, each of which sees itself, those before it and the inputs.</summary>
     /// <param name="ids">
@@ -246,6 +247,11 @@ internal sealed partial class Bart : Module
             trace?.Invoke(x);
             // A single token is the newest: nothing lies in its future.
             var future = T == 1 ? null : Tensor.Ones([T, T], ScalarType.Bool, x.Device).Triu(1);
+            if (cache.Offsets is not null)
+            {
+                return ForwardFused(x, future, cache, trace);
+            }
+
             for (var i = 0; i < Layers.Count; i++)
             {
                 x = IsDropped() ? x : Layers[i].Forward(x, i, future, cache);
@@ -281,7 +287,7 @@ internal sealed partial class Bart : Module
             _activation = config.Activation;
         }
 
-        protected (Tensor Keys, Tensor Values) KeysAndValues(Tensor x) => _attention.KeysAndValues(x);
+        protected (Tensor Keys, Tensor Values) KeysAndValues(Tensor x, long rows) => _attention.KeysAndValues(x, rows);
 
         protected Tensor AttendOwn(Tensor x, (Tensor Keys, Tensor Values) seen, Tensor? hidden) =>
             _attentionNorm.Forward(x + _dropout.Forward(_attention.Forward(x, seen, hidden)));
@@ -304,7 +310,7 @@ internal sealed partial class Bart : Module
 
     private sealed partial class EncoderLayer(BartConfig config) : Layer(config, config.EncoderHeads, config.EncoderFeedForward)
     {
-        public Tensor Forward(Tensor x, Tensor? hidden) => FeedForward(AttendOwn(x, KeysAndValues(x), hidden));
+        public Tensor Forward(Tensor x, Tensor? hidden) => FeedForward(AttendOwn(x, KeysAndValues(x, x.Size(0)), hidden));
     }
 
     private sealed partial class DecoderLayer : Layer
@@ -321,7 +327,7 @@ internal sealed partial class Bart : Module
         }
 
         /// <summary>Keys and values of the encoder's states.</summary>
-        public (Tensor Keys, Tensor Values) Remember(Tensor encoded) => _inputAttention.KeysAndValues(encoded);
+        public (Tensor Keys, Tensor Values) Remember(Tensor encoded) => _inputAttention.KeysAndValues(encoded, encoded.Size(0));
 
         /// <param name="x">float [R, T, d].</param>
         /// <param name="layer">This layer's place in the cache.</param>
@@ -329,7 +335,7 @@ internal sealed partial class Bart : Module
         /// <param name="cache">Receives the tokens.</param>
         public Tensor Forward(Tensor x, int layer, Tensor? future, BartCache cache)
         {
-            x = AttendOwn(x, cache.Append(layer, KeysAndValues(x)), future);
+            x = AttendOwn(x, cache.Append(layer, KeysAndValues(x, x.Size(0))), future);
             return FeedForward(_inputNorm.Forward(x + _dropout.Forward(_inputAttention.Forward(x, cache.Inputs(layer), cache.Padding))));
         }
     }
@@ -354,15 +360,16 @@ internal sealed partial class Bart : Module
             _dropout = RegisterModule("dropout", new Dropout(config.AttentionDropout));
         }
 
-        /// <param name="x">float [B, S, d].</param>
+        /// <param name="x">float [B, S, d], or [B · S, d].</param>
+        /// <param name="rows">B.</param>
         /// <returns>float [B, heads, S, d/heads] twice.</returns>
-        public (Tensor Keys, Tensor Values) KeysAndValues(Tensor x) =>
-            (Split(_key.Forward(x), x.Size(0)), Split(_value.Forward(x), x.Size(0)));
+        public (Tensor Keys, Tensor Values) KeysAndValues(Tensor x, long rows) =>
+            (Split(_key.Forward(x), rows), Split(_value.Forward(x), rows));
 
-        /// <param name="x">float [R, T, d], R a multiple of the keys' B.</param>
+        /// <param name="x">float [R, T, d], R a multiple of the keys' B, or [R · T, d].</param>
         /// <param name="seen">float [B, heads, S, d/heads] twice.</param>
         /// <param name="hidden">bool, broadcast to [B, heads, R/B · T, S], true where a key must not be seen, never for all of them; or null.</param>
-        /// <returns>float [R, T, d].</returns>
+        /// <returns>Of the shape of <paramref name="x"/>.</returns>
         public Tensor Forward(Tensor x, (Tensor Keys, Tensor Values) seen, Tensor? hidden)
         {
             var q = Split(_query.Forward(x), seen.Keys.Size(0));                                    // [B, heads, R/B · T, d/heads]
@@ -374,6 +381,6 @@ internal sealed partial class Bart : Module
 
         // Rows of one input become one longer row: attention to what they share is then one product and needs no copies.
         private Tensor Split(Tensor x, long inputs) =>
-            x.View(inputs, -1, _heads, x.Size(2) / _heads).Transpose(1, 2);
+            x.View(inputs, -1, _heads, x.Size(-1) / _heads).Transpose(1, 2);
     }
 }

@@ -12,13 +12,17 @@ internal sealed class BartCache : IDisposable
     private readonly (Tensor Keys, Tensor Values)[] _inputs;
     private readonly (Tensor Keys, Tensor Values)?[] _tokens;
 
-    /// <param name="inputs">For each decoder layer keys and values of the encoder's states, float [B, heads, S, d/heads]; taken over.</param>
+    /// <param name="inputs">
+    /// For each decoder layer keys and values of the encoder's states, float [B, heads, S, d/heads], or [N, d] without padding; taken over.
+    /// </param>
     /// <param name="padding">bool [B, 1, 1, S], true where an input has ended; null when none is shorter; taken over.</param>
-    public BartCache(IEnumerable<(Tensor Keys, Tensor Values)> inputs, Tensor? padding)
+    /// <param name="offsets">int64 [B + 1]: where each input begins among the N tokens; null when they are padded; taken over.</param>
+    public BartCache(IEnumerable<(Tensor Keys, Tensor Values)> inputs, Tensor? padding, Tensor? offsets)
     {
         _inputs = [.. inputs.Select(pair => (TensorScope.Detach(pair.Keys), TensorScope.Detach(pair.Values)))];
         _tokens = new (Tensor, Tensor)?[_inputs.Length];
         Padding = padding is null ? null : TensorScope.Detach(padding);
+        Offsets = offsets is null ? null : TensorScope.Detach(offsets);
     }
 
     /// <summary>Tokens that every row has read.</summary>
@@ -26,6 +30,9 @@ internal sealed class BartCache : IDisposable
 
     /// <summary>bool [B, 1, 1, S], or null.</summary>
     public Tensor? Padding { get; private set; }
+
+    /// <summary>int64 [B + 1]; null when the inputs are padded.</summary>
+    public Tensor? Offsets { get; private set; }
 
     /// <summary>Keys and values of the inputs for a layer.</summary>
     public (Tensor Keys, Tensor Values) Inputs(int layer) => _inputs[layer];
@@ -65,9 +72,10 @@ internal sealed class BartCache : IDisposable
     /// <param name="inputs">int64 [B'].</param>
     public void KeepInputs(Tensor inputs)
     {
+        var rows = Offsets is null ? inputs : KeepOffsets(Offsets, inputs.ToArray<long>());
         for (var layer = 0; layer < _inputs.Length; layer++)
         {
-            _inputs[layer] = Select(_inputs[layer], inputs);
+            _inputs[layer] = Select(_inputs[layer], rows);
         }
 
         if (Padding is { } before)
@@ -93,6 +101,26 @@ internal sealed class BartCache : IDisposable
         }
 
         Padding?.Dispose();
+        Offsets?.Dispose();
+    }
+
+    // Int64 [N']: the tokens of these inputs.
+    private Tensor KeepOffsets(Tensor before, long[] inputs)
+    {
+        var (begins, tokens, offsets) = (before.ToArray<long>(), new List<long>(), new List<long> { 0 });
+        foreach (var input in inputs)
+        {
+            for (var token = begins[input]; token < begins[input + 1]; token++)
+            {
+                tokens.Add(token);
+            }
+
+            offsets.Add(tokens.Count);
+        }
+
+        Offsets = TensorScope.Detach(Tensor.From([.. offsets]));
+        before.Dispose();
+        return Tensor.From([.. tokens]);
     }
 
     private static (Tensor Keys, Tensor Values) Select((Tensor Keys, Tensor Values) before, Tensor rows)
