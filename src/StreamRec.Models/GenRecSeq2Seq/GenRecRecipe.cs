@@ -148,6 +148,9 @@ public sealed record GenRecDecodingOptions
 /// <summary>A GenRec recipe: <c>config/models/genrec-seq2seq.json</c>.</summary>
 public sealed record GenRecRecipe
 {
+    /// <summary>Whose recipe this is: always <c>genrec-seq2seq</c>.</summary>
+    public string Family { get; init; } = GenRecFamily.FamilyName;
+
     public GenRecModelOptions Model { get; init; } = new();
 
     public GenRecTextOptions Text { get; init; } = new();
@@ -173,6 +176,11 @@ public sealed record GenRecRecipe
         if (recipe.Stages.Contains(null!))
         {
             throw new ArgumentException("The genrec-seq2seq recipe cannot be read: an element of stages is null.");
+        }
+
+        if (recipe.Family != GenRecFamily.FamilyName)
+        {
+            throw new ArgumentException($"family is '{recipe.Family}'; in a recipe of this family it must be {GenRecFamily.FamilyName}.");
         }
 
         CheckModel(recipe.Model);
