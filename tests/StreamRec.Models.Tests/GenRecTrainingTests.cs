@@ -1,3 +1,4 @@
+using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Models.GenRecSeq2Seq;
 using static StreamRec.Models.Tests.GenRecWorld;
@@ -58,7 +59,7 @@ public sealed class GenRecTrainingTests : IDisposable
     [Fact]
     public void Stages_are_those_of_the_recipe_pre_training_first()
     {
-        using var model = _world.Create(System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(
+        using var model = _world.Create(JsonSerializer.Deserialize<JsonElement>(
             """{"model":{"hidden":16,"heads":2},"stages":[{"task":"masked-item","epochs":2,"patience":3,"batchSize":4},{}]}"""));
 
         Assert.Equal([new TrainingStage("pre-training", 2, 3, 4), new TrainingStage("fine-tuning", 40, 4, 128)], model.Stages);
@@ -68,7 +69,7 @@ public sealed class GenRecTrainingTests : IDisposable
     [Fact]
     public void Pre_training_learns_and_fine_tuning_goes_on_with_its_weights()
     {
-        using var model = _world.Create(System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(
+        using var model = _world.Create(JsonSerializer.Deserialize<JsonElement>(
             """
             {"model":{"hidden":16,"encoderLayers":1,"decoderLayers":1,"heads":2,"feedForward":32,"maxItems":6,"dropout":0},
              "stages":[{"task":"masked-item","learningRate":0.01,"warmUpSteps":0,"texts":4},{"learningRate":0.01,"warmUpSteps":0}]}
@@ -163,6 +164,26 @@ public sealed class GenRecTrainingTests : IDisposable
         Assert.Empty(examples.Of(new GenRecStage(), 0, "user-1", [1], new Random(4)));
     }
 
+    [Fact]
+    public void Evidence_that_is_right_is_given_a_weight_that_brings_its_items_into_every_list()
+    {
+        // It knows the circle backwards: what comes next is the item before.
+        var evidence = new Backwards();
+        using var model = _world.Family.Create(
+            JsonSerializer.Deserialize<JsonElement>(
+                """{"model":{"hidden":16,"encoderLayers":1,"decoderLayers":1,"heads":2,"feedForward":32,"maxItems":6},"decoding":{"beams":3}}"""),
+            new TrainingVocabulary([.. Enumerable.Range(0, Circle)], [.. _world.Histories.Select(h => h.UserId)]), null,
+            new ModelContext(_world.Catalogue, evidence), seed: 3);
+        TestCase[] cases = [.. Enumerable.Range(0, Circle).Select(i => new TestCase("user-1", new[] { i }, (i + Circle - 1) % Circle))];
+
+        model.Calibrate(cases);
+
+        Assert.True(((GenRecTraining)model).EvidenceWeight > 0);
+        Assert.All(cases, c => Assert.Equal(c.Target, model.Recommend([new ModelQuery(c.UserId, c.History, c.History, 3)])[0][0].Item));
+        _world.Catalogue.Describe("item-4", null, null, available: false);
+        Assert.DoesNotContain(model.Recommend([new ModelQuery("user-1", new[] { 5 }, new[] { 5, 6 }, 30)])[0], item => item.Item is 4 or 5 or 6);
+    }
+
     private (GenRecWords Words, GenRecExamples Examples) Examples(bool user)
     {
         var words = GenRecWords.Make(new GenRecTextOptions { User = user }, [.. Enumerable.Range(0, Circle).Select(n => _world.Catalogue[n])], 20);
@@ -181,5 +202,10 @@ public sealed class GenRecTrainingTests : IDisposable
     {
         _world.Save(model);
         return Convert.ToHexString(File.ReadAllBytes(Path.Combine(_world.Path, "model.safetensors")));
+    }
+
+    private sealed class Backwards : IEvidence
+    {
+        public void AddTo(ReadOnlySpan<int> window, float weight, Span<float> scores) => scores[(window[^1] + Circle - 1) % Circle] += weight * 5;
     }
 }

@@ -11,7 +11,9 @@ namespace StreamRec.Models.GenRecSeq2Seq;
 /// <param name="time">Clock of the time that a list may take.</param>
 public sealed class GenRecFamily(TimeProvider time) : IModelFamily
 {
-    internal const string FamilyName = "genrec-seq2seq";
+    /// <summary>The family's name.</summary>
+    public const string FamilyName = "genrec-seq2seq";
+
     internal const string UseParents = "use the parent's recipe, or begin anew: streamrec train --recipe FILE --activate.";
 
     /// <inheritdoc/>

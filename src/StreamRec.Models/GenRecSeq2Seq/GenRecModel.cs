@@ -9,7 +9,7 @@ namespace StreamRec.Models.GenRecSeq2Seq;
 /// <summary>A GenRec model that answers: it writes the word after a user's text, and can only write words of available items.</summary>
 /// <remarks>
 /// A score is the log-probability of the item's word, plus weight × evidence where the model stands on counts, so scores of one model compare
-/// between users. The beams are as many as the recipe says, or as the list is long; the evidence orders what they found.
+/// between users. The beams are as many as the recipe says, or as the list is long.
 /// Threading: the forward passes keep no state, so several threads may ask at once.
 /// </remarks>
 internal class GenRecModel : IModel, ITextModel
@@ -83,7 +83,7 @@ internal class GenRecModel : IModel, ITextModel
         try
         {
             Search(asked, _trie.Items, () => _time.GetElapsedTime(started) < (budget.Time ?? TimeSpan.MaxValue), (i, found) =>
-                lists[i] = Ranked(found, queries[i], view, EvidenceWeight));
+                lists[i] = Ranked(found, queries[i], view));
         }
         catch (TorchException exception)
         {
@@ -163,13 +163,12 @@ internal class GenRecModel : IModel, ITextModel
             Search([.. asked], _trie.Items, () => true, (i, found) =>
             {
                 judged++;
-                var evidence = EvidenceOf(queries[i], view);
-                var place = found.FindIndex(item => view.Numbers[item.Row] == chunk[i].Target);
+                var candidates = Candidates(found, queries[i], view);
+                var place = candidates.FindIndex(item => view.Numbers[item.Row] == chunk[i].Target);
                 for (var w = 0; w < gains.Length && place >= 0; w++)
                 {
-                    var bar = found[place].Score + (RecGptEvidence.Weights[w] * evidence[found[place].Row]);
-                    var above = found.Where((item, p) => item.Score + (RecGptEvidence.Weights[w] * evidence[item.Row]) is var score
-                        && (score > bar || (score == bar && p < place))).Count();
+                    var (weight, bar) = (RecGptEvidence.Weights[w], candidates[place].With(RecGptEvidence.Weights[w]));
+                    var above = candidates.Where((item, p) => item.With(weight) > bar || (item.With(weight) == bar && p < place)).Count();
                     gains[w] += above < K ? 1 / Math.Log2(above + 2) : 0;
                 }
             });
@@ -218,24 +217,42 @@ internal class GenRecModel : IModel, ITextModel
         ? throw new ModelFailedException($"{Version}: a score is not a number.")
         : new FoundItem(item + 1, (float)text.Score);
 
-    private IReadOnlyList<RankedItem> Ranked(List<FoundItem> found, ModelQuery query, ItemRows.View view, float weight)
+    private IReadOnlyList<RankedItem> Ranked(List<FoundItem> found, ModelQuery query, ItemRows.View view)
     {
-        if (weight != 0 && !query.Window.IsEmpty)
+        if (EvidenceWeight != 0)
         {
-            var evidence = EvidenceOf(query, view);
-            found = [.. found.Select(item => item with { Score = item.Score + (weight * evidence[item.Row]) }).OrderByDescending(item => item.Score)];
+            found = [.. Candidates(found, query, view).OrderByDescending(item => item.With(EvidenceWeight))];
         }
 
         // An item that the catalogue got after the view was made is in the next list.
         return [.. found.Where(item => view.Numbers[item.Row] >= 0).Take(query.K)
-            .Select(item => new RankedItem(view.Numbers[item.Row], item.Score, GenRecFamily.FamilyName))];
+            .Select(item => new RankedItem(view.Numbers[item.Row], item.With(EvidenceWeight), GenRecFamily.FamilyName))];
     }
 
-    private float[] EvidenceOf(ModelQuery query, ItemRows.View view)
+    // What the beams found, with its evidence, and what the evidence speaks most for. The beams did not come to the latter, so it is no more
+    // likely than the last that they found, and has that score.
+    private List<FoundItem> Candidates(List<FoundItem> found, ModelQuery query, ItemRows.View view)
     {
+        if (found.Count == 0)
+        {
+            return found;
+        }
+
         var evidence = new float[Items.Rows];
         RecGptEvidence.Write(_evidence, query.Window.Span, 1, view, evidence);
-        return evidence;
+        var free = new float[evidence.Length];
+        TopK.TryAdd(evidence, view.Bias, free);
+        foreach (var row in query.Masked.ToArray().Select(view.RowOf).Append(0))
+        {
+            free[row] = float.NegativeInfinity;
+        }
+
+        var (known, last) = (found.Select(item => item.Row).ToHashSet(), found[^1].Score);
+        return
+        [
+            .. found.Select(item => item with { Evidence = evidence[item.Row] }),
+            .. TopK.Select(free, query.K).Where(row => !known.Contains(row)).Select(row => new FoundItem(row, last, evidence[row])),
+        ];
     }
 
     private int BeamsFor(int k) => Math.Min(1024, Math.Max(_decoding.Beams, k));
@@ -258,5 +275,11 @@ internal class GenRecModel : IModel, ITextModel
     /// <param name="Masked">Rows that must not be written; 0 means nothing.</param>
     private readonly record struct Asked(int Index, GenRecText Text, int Beams, IEnumerable<int> Masked);
 
-    private readonly record struct FoundItem(int Row, float Score);
+    /// <param name="Row">The item.</param>
+    /// <param name="Score">Log-probability of its word.</param>
+    /// <param name="Evidence">What the counts say.</param>
+    private readonly record struct FoundItem(int Row, float Score, float Evidence = 0)
+    {
+        public float With(float weight) => Score + (weight * Evidence);
+    }
 }
