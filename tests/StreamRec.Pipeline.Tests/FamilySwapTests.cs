@@ -45,9 +45,10 @@ public sealed class FamilySwapTests
         await shop.AppliedAsync(1500);
 
         var trained = await pipeline.TrainNowAsync(cancellationToken);
-        Assert.Equal("genrec-seq2seq@1", trained.Version?.ToString());
+        Assert.NotNull(trained.Version);
+        Assert.Equal("genrec-seq2seq@1", trained.Version.ToString());
         // Whether the gate lets so small a model pass is not the question.
-        pipeline.Models.Activate(trained.Version!);
+        pipeline.Models.Activate(trained.Version);
         Assert.Equal("genrec-seq2seq", (await ProbeAsync(shop, lists, "after-genrec")).Model!.Family);
 
         pipeline.Models.Activate(await TrainRecGptAsync(pipeline, directory, cancellationToken));
