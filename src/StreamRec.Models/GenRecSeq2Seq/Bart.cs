@@ -103,8 +103,9 @@ internal sealed partial class Bart : Module
     /// <param name="padding">bool [B, S], or null.</param>
     /// <param name="labels">int64 [B, T], T at most MaxPositions; -100 = no label. At least one is one.</param>
     /// <param name="added">float [B, S, d] or what broadcasts to it: embeddings besides the input tokens' own; null for none.</param>
+    /// <param name="smoothing">Share of each label that is spread over all tokens, in [0, 1].</param>
     /// <returns>float [], with its history.</returns>
-    public Tensor Loss(Tensor ids, Tensor? padding, Tensor labels, Tensor? added = null)
+    public Tensor Loss(Tensor ids, Tensor? padding, Tensor labels, Tensor? added = null, double smoothing = 0)
     {
         if (Packs)
         {
@@ -115,7 +116,7 @@ internal sealed partial class Bart : Module
         var hidden = Decode(ShiftRight(labels), cache);                                             // [B, T, d]
         // The head is the dearest product of a small model: only where there is something to predict.
         var predicted = labels.Ne(Ignored);
-        return Functional.CrossEntropy(Logits(hidden[predicted]), labels[predicted]);
+        return Functional.CrossEntropy(Logits(hidden[predicted]), labels[predicted], labelSmoothing: smoothing);
     }
 
     // For all heads and queries: bool [B, 1, 1, S].
