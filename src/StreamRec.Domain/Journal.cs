@@ -90,7 +90,10 @@ public interface IJournal : IAsyncDisposable
     /// </summary>
     ValueTask<IReadOnlyList<SourcePartition>> UnfoldedSourcesAsync(CancellationToken cancellationToken);
 
-    /// <summary>Appends and returns the segment's journal position once it is durable. Appends that wait together share one commit.</summary>
+    /// <summary>
+    /// Appends and returns the segment's journal position once it is durable. Appends that wait together share one commit. The segment's lists must
+    /// not change before that; afterwards they are the caller's again.
+    /// </summary>
     /// <exception cref="FencedException">The lease is not the newest, or the partition's position is not <see cref="Segment.FirstOffset"/>.</exception>
     ValueTask<long> AppendAsync(PartitionLease lease, Segment segment, CancellationToken cancellationToken);
 

@@ -193,7 +193,7 @@ internal sealed class FakeJournal(Changes changes) : IJournal
             }
 
             _issued[lease.Source] = segment.NextOffset;
-            append = new PendingAppend(lease, segment, new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously));
+            append = new PendingAppend(lease, Copy(segment), new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously));
             _pending.AddLast(append);
         }
 
@@ -205,6 +205,9 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         changes.Notify();
         return new ValueTask<long>(append.Done.Task);
     }
+
+    // The lists are the caller's again when the append has ended.
+    private static Segment Copy(Segment segment) => segment with { Users = [.. segment.Users], Entries = [.. segment.Entries] };
 
     public ValueTask<IReadOnlyList<BehaviorSequence?>> LoadUsersAsync(
         IReadOnlyList<string> userIds, CancellationToken cancellationToken)

@@ -38,7 +38,10 @@ internal abstract class PackedCommand<TAnswer>(PartitionLease lease, PackedWrite
 /// <summary><see cref="IJournal.AppendAsync"/>; the segment is packed by the caller, so the writer only copies.</summary>
 internal sealed class AppendCommand(PartitionLease lease, Segment segment, PackedWriter packed) : PackedCommand<long>(lease, packed)
 {
-    public override int Interactions => IsRefused ? 0 : segment.Entries.Count;
+    // The segment is somebody else's again as soon as the append is answered.
+    private readonly int _interactions = segment.Entries.Count;
+
+    public override int Interactions => IsRefused ? 0 : _interactions;
 
     public override void Apply(JournalStore store)
     {

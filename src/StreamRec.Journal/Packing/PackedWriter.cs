@@ -62,6 +62,14 @@ internal sealed class PackedWriter : IDisposable
         _length += StrictUtf8.GetBytes(text, _buffer.AsSpan(_length));
     }
 
+    /// <summary>Length in bytes, then the bytes of a valid text.</summary>
+    public void Text(ReadOnlySpan<byte> utf8)
+    {
+        Varint((ulong)utf8.Length);
+        utf8.CopyTo(_buffer.AsSpan(_length));
+        _length += utf8.Length;
+    }
+
     /// <summary>UTF-8 without a length.</summary>
     /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
     public void Raw(string text) => _length += StrictUtf8.GetBytes(text, _buffer.AsSpan(_length));
