@@ -112,14 +112,14 @@ public interface IJournal : IAsyncDisposable
 
     /// <summary>Saves user states, written behind the segments, and notes how far the partition is folded into them. Durable on return.</summary>
     /// <param name="lease">The owner's lease.</param>
-    /// <param name="sequences">The states; read before the call returns to its caller, so they may change afterwards.</param>
+    /// <param name="states">The states; read before the call returns to its caller, so they may change afterwards.</param>
     /// <param name="foldedPosition">Every segment of the partition at or below this position is contained in saved states.</param>
     /// <param name="completedOffset">As in <see cref="Segment.CompletedOffset"/>.</param>
     /// <param name="cancellationToken">Gives up waiting; the save may happen all the same.</param>
     /// <exception cref="FencedException">The lease is not the newest.</exception>
     ValueTask SaveUsersAsync(
         PartitionLease lease,
-        IReadOnlyCollection<BehaviorSequence> sequences,
+        IUserStates states,
         long foldedPosition,
         long completedOffset,
         CancellationToken cancellationToken);

@@ -150,7 +150,7 @@ public sealed class ResidentUsersTests
 
     private static void AssertSame(BehaviorSequence expected, ResidentUser user)
     {
-        var actual = user.ToSequence();
+        var actual = user.State.ToSequence();
         Assert.Equal(
             (expected.UserId, expected.Count, expected.LastTimestampMs, expected.Position),
             (actual.UserId, actual.Count, actual.LastTimestampMs, actual.Position));

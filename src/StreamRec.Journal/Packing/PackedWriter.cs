@@ -66,13 +66,15 @@ internal sealed class PackedWriter : IDisposable
     public void Text(ReadOnlySpan<byte> utf8)
     {
         Varint((ulong)utf8.Length);
-        utf8.CopyTo(_buffer.AsSpan(_length));
-        _length += utf8.Length;
+        Raw(utf8);
     }
 
-    /// <summary>UTF-8 without a length.</summary>
-    /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
-    public void Raw(string text) => _length += StrictUtf8.GetBytes(text, _buffer.AsSpan(_length));
+    /// <summary>Bytes without a length.</summary>
+    public void Raw(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(_buffer.AsSpan(_length));
+        _length += bytes.Length;
+    }
 
     /// <summary>A zeroed block to fill in place.</summary>
     public Span<byte> Block(int length)
