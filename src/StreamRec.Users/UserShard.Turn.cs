@@ -42,9 +42,9 @@ internal sealed partial class UserShard
         }
 
         ForgetBatches();
-        _context.Metrics.TurnDecided(
-            records, turn.Entries.Count, turn.Duplicates, turn.Redelivered, turn.Lists, _context.Time.GetElapsedTime(started));
+        var (applied, duplicates, redelivered, lists) = (turn.Entries.Count, turn.Duplicates, turn.Redelivered, turn.Lists);
         await CommitAsync(turn, cancellationToken);
+        _context.Metrics.TurnDecided(records, applied, duplicates, redelivered, lists, _context.Time.GetElapsedTime(started));
         await KeepBoundAsync(cancellationToken);
         return end;
     }
