@@ -50,7 +50,7 @@ internal sealed class OfflineFeed : IAsyncDisposable
 
     private sealed class NoObserver : IInteractionObserver
     {
-        public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+        public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
         {
         }
     }

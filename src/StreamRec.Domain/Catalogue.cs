@@ -1,5 +1,6 @@
-using System.Collections.Concurrent;
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Unicode;
 
 namespace StreamRec.Domain;
 
@@ -12,7 +13,7 @@ namespace StreamRec.Domain;
 /// </remarks>
 public sealed class Catalogue
 {
-    private readonly ConcurrentDictionary<string, int> _numbers = new(StringComparer.Ordinal);
+    private readonly IdIndex _numbers = new();
     private readonly Lock _growth = new();
     private Item[] _items = new Item[1024];
     private int _count;
@@ -37,31 +38,56 @@ public sealed class Catalogue
     }
 
     /// <summary>The number of an item id, when it has one.</summary>
-    public bool TryGetNumber(string itemId, out int number) => _numbers.TryGetValue(itemId, out number);
+    public bool TryGetNumber(string itemId, out int number)
+    {
+        Span<byte> utf8 = stackalloc byte[Interaction.MaxIdBytes];
+        number = TryGetUtf8(itemId, ref utf8) ? _numbers.Find(utf8) : -1;
+        return number >= 0;
+    }
+
+    /// <summary>The number of an item id in UTF-8, when it has one.</summary>
+    public bool TryGetNumber(ReadOnlySpan<byte> utf8, out int number)
+    {
+        number = _numbers.Find(utf8);
+        return number >= 0;
+    }
+
+    /// <summary>The numbers of the items of a batch, -1 for those that have none.</summary>
+    /// <param name="records">The batch's records.</param>
+    /// <param name="hashes">Room for working, as long as the records.</param>
+    /// <param name="numbers">Gets the numbers, as long as the records.</param>
+    public void GetNumbers(IngestedInteractions records, Span<int> hashes, Span<int> numbers) => _numbers.FindItems(records, hashes, numbers);
 
     /// <summary>The item with this id, when there is one.</summary>
     public bool TryGet(string itemId, [NotNullWhen(true)] out Item? item)
     {
-        item = _numbers.TryGetValue(itemId, out var number) ? this[number] : null;
+        item = TryGetNumber(itemId, out var number) ? this[number] : null;
         return item is not null;
     }
 
     /// <summary>Adds an item id under the next number, or returns the number that it has. Only a journal calls this: it owns the numbers.</summary>
+    /// <exception cref="ArgumentException">The id is none (<see cref="Interaction.IsId(string)"/>).</exception>
     public int Add(string itemId)
     {
-        if (_numbers.TryGetValue(itemId, out var known))
+        if (TryGetNumber(itemId, out var known))
         {
             return known;
         }
 
+        Span<byte> utf8 = stackalloc byte[Interaction.MaxIdBytes];
+        if (!TryGetUtf8(itemId, ref utf8))
+        {
+            throw new ArgumentException($"An item's id has 1 to {Interaction.MaxIdBytes} UTF-8 bytes and no half of a surrogate pair; this one has {itemId.Length} characters.", nameof(itemId));
+        }
+
         lock (_growth)
         {
-            if (_numbers.TryGetValue(itemId, out known))
+            if (_numbers.Find(utf8) is >= 0 and var number)
             {
-                return known;
+                return number;
             }
 
-            var number = _count;
+            number = _count;
             if (number == _items.Length)
             {
                 var grown = new Item[_items.Length * 2];
@@ -71,7 +97,7 @@ public sealed class Catalogue
 
             _items[number] = new Item(itemId, number);
             Volatile.Write(ref _count, number + 1);
-            _numbers[itemId] = number;
+            _numbers.Add(utf8);
             return number;
         }
     }
@@ -82,7 +108,11 @@ public sealed class Catalogue
     {
         lock (_growth)
         {
-            var number = _numbers[itemId];
+            if (!TryGetNumber(itemId, out var number))
+            {
+                throw new KeyNotFoundException($"Item '{itemId}' has no number.");
+            }
+
             var before = _items[number];
             _items[number] = before with { Title = title, Categories = categories, Available = available };
             if (before.Available != available)
@@ -90,6 +120,13 @@ public sealed class Catalogue
                 Volatile.Write(ref _availabilityVersion, _availabilityVersion + 1);
             }
         }
+    }
+
+    private static bool TryGetUtf8(string itemId, ref Span<byte> utf8)
+    {
+        var status = Utf8.FromUtf16(itemId, utf8, out _, out var length, replaceInvalidSequences: false);
+        utf8 = utf8[..length];
+        return status == OperationStatus.Done && length > 0;
     }
 }
 

@@ -51,4 +51,30 @@ public readonly record struct Interaction(
 
         return bytes is >= 1 and <= MaxIdBytes;
     }
+
+    /// <summary>Whether bytes may be an id in UTF-8: 1 to <see cref="MaxIdBytes"/>, valid, no control characters.</summary>
+    public static bool IsId(ReadOnlySpan<byte> utf8)
+    {
+        if (utf8.Length is 0 or > MaxIdBytes)
+        {
+            return false;
+        }
+
+        if (Ascii.IsValid(utf8))
+        {
+            return !utf8.ContainsAnyInRange((byte)0, (byte)0x1f) && !utf8.Contains((byte)0x7f);
+        }
+
+        for (var rest = utf8; !rest.IsEmpty;)
+        {
+            if (Rune.DecodeFromUtf8(rest, out var rune, out var length) != OperationStatus.Done || Rune.IsControl(rune))
+            {
+                return false;
+            }
+
+            rest = rest[length..];
+        }
+
+        return true;
+    }
 }

@@ -1,17 +1,12 @@
 namespace StreamRec.Domain;
 
-/// <summary>One decoded interaction and where it came from.</summary>
-/// <param name="Offset">Its offset in the batch's source partition.</param>
-/// <param name="Interaction">The interaction.</param>
-/// <param name="TraceParent">The W3C <c>traceparent</c> header of the record, or null.</param>
-/// <param name="Item">The number that the journal's catalogue has for the item, where that was known; negative otherwise.</param>
-public readonly record struct IngestedInteraction(long Offset, Interaction Interaction, string? TraceParent = null, int Item = -1);
-
 /// <summary>A run of consecutive records of one source partition, in offset order: what ingest hands to a shard.</summary>
 /// <param name="Source">The partition that all records come from.</param>
 /// <param name="FirstOffset">Offset of the first record read, usable or not.</param>
 /// <param name="NextOffset">One past the last record read; offsets may have gaps and unusable records are left out, so this is not derivable.</param>
-/// <param name="Interactions">The usable records, offsets strictly ascending within [FirstOffset, NextOffset).</param>
+/// <param name="Interactions">
+/// The usable records, offsets strictly ascending within [FirstOffset, NextOffset). Whoever has taken the batch owns them, and releases them.
+/// </param>
 /// <param name="DeadLettered">
 /// Completes when every unusable record of the batch is durable in the dead-letter topic. A shard must not commit the batch before:
 /// the journal's position never passes a record that is neither stored nor dead-lettered.
@@ -20,7 +15,7 @@ public sealed record InteractionBatch(
     SourcePartition Source,
     long FirstOffset,
     long NextOffset,
-    IReadOnlyList<IngestedInteraction> Interactions,
+    IngestedInteractions Interactions,
     Task DeadLettered)
 {
     /// <summary>Clock ticks when its first record was read: latencies count from here. 0 = when it is delivered.</summary>

@@ -90,7 +90,10 @@ public interface IJournal : IAsyncDisposable
     /// </summary>
     ValueTask<IReadOnlyList<SourcePartition>> UnfoldedSourcesAsync(CancellationToken cancellationToken);
 
-    /// <summary>Appends and returns the segment's journal position once it is durable. Appends that wait together share one commit.</summary>
+    /// <summary>
+    /// Appends and returns the segment's journal position once it is durable. Appends that wait together share one commit. The segment's lists must
+    /// not change before that; afterwards they are the caller's again.
+    /// </summary>
     /// <exception cref="FencedException">The lease is not the newest, or the partition's position is not <see cref="Segment.FirstOffset"/>.</exception>
     ValueTask<long> AppendAsync(PartitionLease lease, Segment segment, CancellationToken cancellationToken);
 
@@ -109,14 +112,14 @@ public interface IJournal : IAsyncDisposable
 
     /// <summary>Saves user states, written behind the segments, and notes how far the partition is folded into them. Durable on return.</summary>
     /// <param name="lease">The owner's lease.</param>
-    /// <param name="sequences">The states; read before the call returns to its caller, so they may change afterwards.</param>
+    /// <param name="states">The states; read before the call returns to its caller, so they may change afterwards.</param>
     /// <param name="foldedPosition">Every segment of the partition at or below this position is contained in saved states.</param>
     /// <param name="completedOffset">As in <see cref="Segment.CompletedOffset"/>.</param>
     /// <param name="cancellationToken">Gives up waiting; the save may happen all the same.</param>
     /// <exception cref="FencedException">The lease is not the newest.</exception>
     ValueTask SaveUsersAsync(
         PartitionLease lease,
-        IReadOnlyCollection<BehaviorSequence> sequences,
+        IUserStates states,
         long foldedPosition,
         long completedOffset,
         CancellationToken cancellationToken);

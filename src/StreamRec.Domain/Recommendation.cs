@@ -100,8 +100,8 @@ public interface IRecommendationSink
 public interface IInteractionObserver
 {
     /// <summary>Called by the shard that owns the user, in the user's order. Must be quick and must not block.</summary>
-    /// <param name="userId">The user.</param>
+    /// <param name="userId">The user's id in UTF-8; valid only during the call.</param>
     /// <param name="entry">Item and type.</param>
     /// <param name="historyBefore">The retained sequence before this interaction, oldest first; valid only during the call.</param>
-    void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore);
+    void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore);
 }

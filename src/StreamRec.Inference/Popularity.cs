@@ -20,7 +20,7 @@ public sealed class Popularity(Catalogue catalogue, TimeProvider time) : IIntera
     private bool _stale = true;
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
         if (entry.Type != InteractionType.Impression)
         {

@@ -102,11 +102,11 @@ public abstract class SegmentJournal : IJournal
     /// <inheritdoc/>
     public async ValueTask SaveUsersAsync(
         PartitionLease lease,
-        IReadOnlyCollection<BehaviorSequence> sequences,
+        IUserStates states,
         long foldedPosition,
         long completedOffset,
         CancellationToken cancellationToken) =>
-        await Writer.SubmitAsync(SaveCommand.Pack(lease, sequences, foldedPosition, completedOffset), cancellationToken);
+        await Writer.SubmitAsync(SaveCommand.Pack(lease, states, foldedPosition, completedOffset), cancellationToken);
 
     /// <inheritdoc/>
     public abstract IAsyncEnumerable<StoredSegment> ReadAsync(

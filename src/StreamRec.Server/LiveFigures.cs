@@ -17,7 +17,7 @@ public sealed class LiveFigures : IInteractionObserver
     private long _swaps;
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore) =>
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore) =>
         Interlocked.Increment(ref _interactions);
 
     /// <summary>Counts a published list and its latency.</summary>

@@ -226,7 +226,7 @@ public sealed class Pipeline : IAsyncDisposable
 
         var growth = new TopicGrowth(Shards, Journal, Cluster, Options.Kafka.Topics.Interactions, _logs.CreateLogger<TopicGrowth>(), Fail);
         _ingest = new KafkaIngest(
-            Cluster, Options.Kafka, Options.Mapping, Shards, Journal.Catalogue, deadLetters, completed, growth.CountedAsync, _time, _logs.CreateLogger<KafkaIngest>(), Fail);
+            Cluster, Options.Kafka, Options.Mapping, Shards, deadLetters, completed, growth.CountedAsync, _time, _logs.CreateLogger<KafkaIngest>(), Fail);
         await StartAsync(_ingest, _ingest.StartAsync, _ingest.StopAsync, cancellationToken);
     }
 

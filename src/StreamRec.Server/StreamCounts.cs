@@ -64,7 +64,7 @@ public sealed class StreamCounts : IInteractionObserver
     }
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
         Popularity.Observed(userId, entry, historyBefore);
         Transitions.Counts.Observed(userId, entry, historyBefore);

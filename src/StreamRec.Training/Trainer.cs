@@ -25,7 +25,7 @@ public sealed class FreshInteractions : IInteractionObserver
     public long Count => Interlocked.Read(ref _count);
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
         if (entry.Type != InteractionType.Impression)
         {

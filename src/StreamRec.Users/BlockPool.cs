@@ -1,7 +1,5 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace StreamRec.Users;
 
@@ -102,14 +100,7 @@ internal sealed class BlockPool
     }
 
     /// <summary>Has the processor fetch the beginning of a block, which will be read soon.</summary>
-    public unsafe void Prefetch(int block)
-    {
-        if (Sse.IsSupported)
-        {
-            // Should the collector move a large block meanwhile, the wrong line is fetched, which costs nothing but time.
-            Sse.Prefetch0(Unsafe.AsPointer(ref MemoryMarshal.GetReference(Words(block))));
-        }
-    }
+    public void Prefetch(int block) => Domain.Prefetch.Line(ref MemoryMarshal.GetReference(Words(block)));
 
     /// <summary>Gives a block at least so many words, in another place if need be: what it held is in the block that is returned.</summary>
     public int Grow(int block, int words)

@@ -50,14 +50,16 @@ internal readonly ref struct ResidentUser
         _row.LastTimestampMs = timestampMs;
     }
 
-    /// <summary>A copy that stands for itself.</summary>
-    public BehaviorSequence ToSequence() => new(
-        Encoding.UTF8.GetString(UserId),
-        _row.Count,
-        _row.LastTimestampMs,
-        _row.Position,
-        Entries.ToArray(),
-        _row.Events == BlockPool.None ? null : RecentEvents.ToArray());
+    /// <summary>Everything, to be read before the user is touched again.</summary>
+    public UserState State => new()
+    {
+        UserId = UserId,
+        Count = _row.Count,
+        LastTimestampMs = _row.LastTimestampMs,
+        Position = _row.Position,
+        Entries = Entries,
+        RecentEvents = RecentEvents,
+    };
 
     /// <summary>Puts a state into a row; <see cref="Clear"/> gives back what it takes.</summary>
     /// <exception cref="ArgumentException">The id is none.</exception>

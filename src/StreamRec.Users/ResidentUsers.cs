@@ -1,5 +1,5 @@
+using System.Buffers;
 using System.Numerics;
-using System.Text;
 using System.Text.Unicode;
 using StreamRec.Domain;
 
@@ -17,11 +17,6 @@ internal enum Residency : byte
     /// <summary>Handed to a save that is under way, unchanged since.</summary>
     Saving,
 }
-
-/// <summary>A look-up that is under way.</summary>
-/// <param name="Hash">The user id's hash.</param>
-/// <param name="Slot">The first user who may be the one; negative when there is none.</param>
-internal readonly record struct UserLookup(int Hash, int Slot);
 
 /// <summary>The users in memory: a hash table over rows and blocks, with second-chance replacement and no object for each user.</summary>
 /// <remarks>
@@ -52,53 +47,63 @@ internal sealed class ResidentUsers
     public ResidentUser this[int slot] => new(_blocks, ref Row(slot));
 
     /// <summary>Finds a user and gives it its second chance.</summary>
-    public bool TryFind(string userId, out int slot)
+    public bool TryFind(ReadOnlySpan<byte> userId, out int slot)
     {
-        var hash = userId.GetHashCode();
-        return TryFind(userId, new UserLookup(hash, Bucket(hash) - 1), out slot);
+        var hash = IdHash.Of(userId);
+        slot = Find(userId, hash, Bucket(hash) - 1);
+        return slot >= 0;
     }
 
-    /// <summary>The same, for a look-up that <see cref="Begin"/> has begun; no user was added or removed since.</summary>
-    public bool TryFind(string userId, UserLookup lookup, out int slot)
+    /// <summary>Finds a user and gives it its second chance.</summary>
+    public bool TryFind(string userId, out int slot)
     {
-        for (slot = lookup.Slot; slot >= 0; slot = Row(slot).Next - 1)
-        {
-            ref var row = ref Row(slot);
-            if (row.Hash == lookup.Hash && IsSame(this[slot].UserId, userId))
-            {
-                row.IsReferenced = true;
-                return true;
-            }
-        }
-
-        return false;
+        Span<byte> utf8 = stackalloc byte[Interaction.MaxIdBytes];
+        slot = -1;
+        return Utf8.FromUtf16(userId, utf8, out _, out var length, replaceInvalidSequences: false) == OperationStatus.Done
+            && TryFind(utf8[..length], out slot);
     }
 
     /// <summary>
-    /// Begins to look up the users of many records. One user after the other, each step of each would wait for memory; step by step for all of
-    /// them, the processor waits for many at once.
+    /// Finds the users of many records. One user after the other, each step of each would wait for memory; step by step for all of them, with the
+    /// memory of the next step asked for in the one before, the waits overlap.
     /// </summary>
-    public void Begin(ReadOnlySpan<IngestedInteraction> records, Span<UserLookup> lookups)
+    /// <param name="records">The records.</param>
+    /// <param name="hashes">Room for working, as long as the records.</param>
+    /// <param name="slots">Gets the users' slots, -1 for those that are not here.</param>
+    public void Find(IngestedInteractions records, Span<int> hashes, Span<int> slots)
     {
-        for (var i = 0; i < records.Length; i++)
+        for (var i = 0; i < records.Count; i++)
         {
-            var hash = records[i].Interaction.UserId.GetHashCode();
-            lookups[i] = new UserLookup(hash, Bucket(hash) - 1);
+            hashes[i] = IdHash.Of(records.UserId(i));
+            Prefetch.Line(ref Bucket(hashes[i]));
         }
 
-        foreach (ref var lookup in lookups[..records.Length])
+        for (var i = 0; i < records.Count; i++)
         {
-            var slot = lookup.Slot;
-            while (slot >= 0 && Row(slot).Hash != lookup.Hash)
+            slots[i] = Bucket(hashes[i]) - 1;
+            if (slots[i] >= 0)
+            {
+                Prefetch.Line(ref Row(slots[i]));
+            }
+        }
+
+        for (var i = 0; i < records.Count; i++)
+        {
+            ref var slot = ref slots[i];
+            while (slot >= 0 && Row(slot).Hash != hashes[i])
             {
                 slot = Row(slot).Next - 1;
             }
 
-            lookup = lookup with { Slot = slot };
             if (slot >= 0)
             {
                 _blocks.Prefetch(Row(slot).Block);
             }
+        }
+
+        for (var i = 0; i < records.Count; i++)
+        {
+            slots[i] = Find(records.UserId(i), hashes[i], slots[i]);
         }
     }
 
@@ -106,8 +111,9 @@ internal sealed class ResidentUsers
     /// <exception cref="ArgumentException">The state's id is none.</exception>
     public int Add(BehaviorSequence state)
     {
-        var filled = new UserRow { Hash = state.UserId.GetHashCode(), IsReferenced = true };
+        var filled = new UserRow { IsReferenced = true };
         ResidentUser.Fill(_blocks, ref filled, state);
+        filled.Hash = IdHash.Of(new ResidentUser(_blocks, ref filled).UserId);
         if (_count == _buckets.Length)
         {
             Widen();
@@ -202,6 +208,21 @@ internal sealed class ResidentUsers
         }
     }
 
+    private int Find(ReadOnlySpan<byte> userId, int hash, int slot)
+    {
+        for (; slot >= 0; slot = Row(slot).Next - 1)
+        {
+            ref var row = ref Row(slot);
+            if (row.Hash == hash && this[slot].UserId.SequenceEqual(userId))
+            {
+                row.IsReferenced = true;
+                return slot;
+            }
+        }
+
+        return -1;
+    }
+
     private ref UserRow Row(int slot) => ref _rows[slot >> RowBits][slot & (RowsPerPage - 1)];
 
     private ref int Bucket(int hash) => ref _buckets[hash & (_buckets.Length - 1)];
@@ -239,19 +260,5 @@ internal sealed class ResidentUsers
                 Chain(slot);
             }
         }
-    }
-
-    private static bool IsSame(ReadOnlySpan<byte> utf8, string userId)
-    {
-        // UTF-8 is as long as UTF-16 only when all is ASCII.
-        if (utf8.Length == userId.Length)
-        {
-            return Ascii.Equals(utf8, userId);
-        }
-
-        Span<byte> bytes = stackalloc byte[Interaction.MaxIdBytes];
-        return utf8.Length > userId.Length
-            && Utf8.FromUtf16(userId, bytes, out _, out var length, replaceInvalidSequences: false) == System.Buffers.OperationStatus.Done
-            && bytes[..length].SequenceEqual(utf8);
     }
 }

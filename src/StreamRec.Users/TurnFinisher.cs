@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using StreamRec.Actors;
 using StreamRec.Domain;
 
@@ -15,6 +16,7 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
     private readonly UsersOptions _options;
     private readonly IListRequests _lists;
     private readonly IInteractionObserver _observer;
+    private readonly TurnPool _turns;
     private readonly SemaphoreSlim _depth;
     private readonly Action<Exception> _failed;
 
@@ -22,6 +24,7 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
     /// <param name="options">Settings.</param>
     /// <param name="lists">Where lists are asked for.</param>
     /// <param name="observer">Sees every durable interaction.</param>
+    /// <param name="turns">Where finished turns go.</param>
     /// <param name="depth">Released once for each finished turn.</param>
     /// <param name="failed">Told why this actor can go no further.</param>
     public TurnFinisher(
@@ -29,6 +32,7 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
         UsersOptions options,
         IListRequests lists,
         IInteractionObserver observer,
+        TurnPool turns,
         SemaphoreSlim depth,
         Action<Exception> failed)
     {
@@ -36,6 +40,7 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
         _options = options;
         _lists = lists;
         _observer = observer;
+        _turns = turns;
         _depth = depth;
         _failed = failed;
     }
@@ -68,38 +73,39 @@ internal sealed class TurnFinisher : Actor<TurnFinisher.Message>
         ShowToObserver(turn);
         for (var i = 0; i < turn.UserCount; i++)
         {
-            if (turn.Users[i].AsksList)
+            if (turn.Users[i].ListFor is { } userId)
             {
-                await _lists.PostAsync(RequestFor(in turn.Users[i], turn.Ticket), cancellationToken);
+                await _lists.PostAsync(RequestFor(userId, turn, in turn.Users[i]), cancellationToken);
             }
         }
 
-        Array.Clear(turn.Users, 0, turn.UserCount);
-        Turn.UserArrays.Return(turn.Users);
-        turn.Ticket.Finish();
+        var ticket = turn.Ticket;
+        _turns.Return(turn);
+        ticket.Finish();
         _depth.Release();
     }
 
     private void ShowToObserver(Turn turn)
     {
-        var entries = turn.Entries;
-        for (var i = 0; i < entries.Count; i++)
+        foreach (ref readonly var entry in CollectionsMarshal.AsSpan(turn.Entries))
         {
-            ref var user = ref turn.Users[turn.SegmentUsers[entries[i].User]];
+            ref var user = ref turn.Users[turn.SegmentUsers[entry.User]];
             var end = user.Observed++;
             var start = Math.Max(0, end - _options.MaxSequence);
-            _observer.Observed(user.UserId, user.History![end], user.History.AsSpan(start, end - start));
+            var history = turn.HistoryOf(in user);
+            _observer.Observed(turn.SegmentUserIds.Utf8(entry.User), history[end], history[start..end]);
         }
     }
 
-    private ListRequest RequestFor(in TouchedUser user, OffsetTracker.Ticket ticket)
+    private ListRequest RequestFor(string userId, Turn turn, in TouchedUser user)
     {
-        var start = Math.Max(0, user.HistoryLength - _options.MaxSequence);
+        // A copy: the request outlives the turn, whose arrays are used again.
+        var history = turn.HistoryOf(in user);
+        var newest = history[Math.Max(0, history.Length - _options.MaxSequence)..].ToArray();
         var cause = new Cause(_source, user.CauseOffset, user.CauseEventId, null, user.CauseTraceParent, user.CauseIngestedAt);
-        return new ListRequest(
-            user.UserId, user.Sequence, user.History.AsMemory(start, user.HistoryLength - start), _options.K, [], cause)
+        return new ListRequest(userId, user.Sequence, newest, _options.K, [], cause)
         {
-            Completed = ticket.ListFinished,
+            Completed = turn.Ticket.ListFinished,
         };
     }
 

@@ -55,9 +55,15 @@ internal sealed partial class UserShard
 
     private void Replay(StoredSegment stored)
     {
+        var slots = new int[stored.Segment.Users.Count];
+        for (var user = 0; user < slots.Length; user++)
+        {
+            _residents.TryFind(stored.Segment.Users[user], out slots[user]);
+        }
+
         foreach (var entry in stored.Segment.Entries)
         {
-            _residents.TryFind(stored.Segment.Users[entry.User], out var slot);
+            var slot = slots[entry.User];
             var state = _residents[slot];
 
             // At or below the position that it was saved with, the state holds the entry already.

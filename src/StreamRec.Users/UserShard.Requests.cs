@@ -60,7 +60,7 @@ internal sealed partial class UserShard
         ShardMessage.UserRequest request, IReadOnlyList<BehaviorSequence?> loaded, CancellationToken cancellationToken)
     {
         var resident = _residents.TryFind(request.UserId, out var slot);
-        var state = resident ? _residents[slot].ToSequence()
+        var state = resident ? _residents[slot].State.ToSequence()
             : _missing.TryGetValue(request.UserId, out var index) ? loaded[index]
             : null;
         var here = resident || request.Anyway;

@@ -12,7 +12,6 @@ namespace StreamRec.Users;
 internal sealed partial class UserShard
 {
     private readonly List<int> _slice = [];
-    private readonly List<BehaviorSequence> _sliceStates = [];
     private int _roundNext;
     private int _roundEnd;
     private bool _roundOpen;
@@ -99,7 +98,6 @@ internal sealed partial class UserShard
             user.Position = Math.Max(user.Position, _durablePosition);
             _residents.SetResidency(slot, Residency.Saving);
             _slice.Add(slot);
-            _sliceStates.Add(user.ToSequence());
             _roundNext = slot + 1;
         }
 
@@ -114,7 +112,7 @@ internal sealed partial class UserShard
     {
         try
         {
-            await _journal.SaveUsersAsync(_lease, _sliceStates, folded, completed, cancellationToken);
+            await _journal.SaveUsersAsync(_lease, new Slice(_residents, _slice), folded, completed, cancellationToken);
             Failpoints.Hit(Failpoint.StatesSaved);
             _foldedPosition = folded;
             _savedCompleted = completed;
@@ -141,7 +139,6 @@ internal sealed partial class UserShard
         }
 
         _slice.Clear();
-        _sliceStates.Clear();
         _roundOpen = _roundOpen && _roundNext < _roundEnd;
     }
 
@@ -162,5 +159,12 @@ internal sealed partial class UserShard
             await SaveAllAsync(cancellationToken);
             _residents.Evict(target);
         }
+    }
+
+    private sealed class Slice(ResidentUsers residents, List<int> slots) : IUserStates
+    {
+        public int Count => slots.Count;
+
+        public UserState this[int index] => residents[slots[index]].State;
     }
 }

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Text;
 using StreamRec.Domain;
 
 namespace StreamRec.Users;
@@ -6,10 +6,6 @@ namespace StreamRec.Users;
 /// <summary>A turn: resolve users and items in one read each, decide record by record, issue one append, hand the rest to the finisher.</summary>
 internal sealed partial class UserShard
 {
-    // Instead of a slot or an item number: not known yet, and nothing to do for the record.
-    private const int Unknown = -1;
-    private const int Finished = -2;
-
     private readonly List<ShardMessage.Deliver> _turnBatches = [];
     private readonly List<string> _missingUsers = [];
     private readonly List<string> _missingItems = [];
@@ -17,11 +13,6 @@ internal sealed partial class UserShard
     private readonly HashSet<string> _missingItemIds = new(StringComparer.Ordinal);
     private readonly Queue<Task<long>> _commits = new();
 
-    // Of each record of the turn: its user, its item, and the look-up of its user.
-    private int[] _slots = [];
-    private int[] _items = [];
-    private UserLookup[] _lookups = [];
-    private readonly SlotMap _turnUsers = new();
     private long _nextOffset;
 
     // How far this shard has read. A record below was decided here, or its list was out before; deciding it again would ask for a list that
@@ -36,18 +27,13 @@ internal sealed partial class UserShard
         Interlocked.Add(ref _waitingBatches, -(end - first));
         DropFinishedCommits();
 
-        var decision = new Decision(records);
-        if (_slots.Length < records)
-        {
-            (_slots, _items, _lookups) = (new int[records], new int[records], new UserLookup[records]);
-        }
-
-        LookUp();
+        var turn = _context.Turns.Rent();
+        turn.Begin(records);
+        LookUp(turn);
         await MakeResidentAsync(_missingUsers, cancellationToken);
         await AddMissingItemsAsync(cancellationToken);
-        _turnUsers.Clear(records);
-        Touch(decision);
-        Decide(decision);
+        Number(turn);
+        Decide(turn);
 
         foreach (var deliver in _turnBatches)
         {
@@ -55,15 +41,10 @@ internal sealed partial class UserShard
             await deliver.Batch.DeadLettered.WaitAsync(cancellationToken);
         }
 
-        // A shard may be quiet for long after this: it must not hold on to what it has dealt with.
-        _turnBatches.Clear();
-        _missing.Clear();
-        _missingUsers.Clear();
-        _missingItems.Clear();
-        _missingItemIds.Clear();
-        await CommitAsync(decision, cancellationToken);
-        _context.Metrics.TurnDecided(
-            records, decision.Entries.Count, decision.Duplicates, decision.Redelivered, decision.Lists, _context.Time.GetElapsedTime(started));
+        ForgetBatches();
+        var (applied, duplicates, redelivered, lists) = (turn.Entries.Count, turn.Duplicates, turn.Redelivered, turn.Lists);
+        await CommitAsync(turn, cancellationToken);
+        _context.Metrics.TurnDecided(records, applied, duplicates, redelivered, lists, _context.Time.GetElapsedTime(started));
         await KeepBoundAsync(cancellationToken);
         return end;
     }
@@ -87,8 +68,23 @@ internal sealed partial class UserShard
         return end;
     }
 
+    // A shard may be quiet for long after this: it must not hold on to what it has dealt with.
+    private void ForgetBatches()
+    {
+        foreach (var deliver in _turnBatches)
+        {
+            deliver.Batch.Interactions.Release();
+        }
+
+        _turnBatches.Clear();
+        _missing.Clear();
+        _missingUsers.Clear();
+        _missingItems.Clear();
+        _missingItemIds.Clear();
+    }
+
     /// <summary>Finds the user and the item of each record, and notes those that have to be loaded or added.</summary>
-    private void LookUp()
+    private void LookUp(Turn turn)
     {
         _missing.Clear();
         _missingUsers.Clear();
@@ -98,41 +94,33 @@ internal sealed partial class UserShard
         var nextOffset = _nextOffset;
         foreach (var deliver in _turnBatches)
         {
-            var records = RecordsOf(deliver.Batch);
-            _residents.Begin(records, _lookups.AsSpan(index));
-            foreach (ref readonly var record in records)
+            var interactions = deliver.Batch.Interactions;
+            var count = interactions.Count;
+            var slots = turn.Slots.Slice(index, count);
+            var items = turn.Items.Slice(index, count);
+            var hashes = turn.Hashes.Slice(index, count);
+            index += count;
+            _journal.Catalogue.GetNumbers(interactions, hashes, items);
+            _residents.Find(interactions, hashes, slots);
+            for (var i = 0; i < count; i++)
             {
-                _slots[index] = _items[index] = Unknown;
-                if (record.Offset < _readTo)
+                var offset = interactions.Records[i].Offset;
+                if (offset < _readTo)
                 {
-                    _slots[index++] = Finished;
+                    slots[i] = Turn.Finished;
                     continue;
                 }
 
-                var interaction = record.Interaction;
-                if (_residents.TryFind(interaction.UserId, _lookups[index], out var slot))
+                if (slots[i] == Turn.Unknown && Encoding.UTF8.GetString(interactions.UserId(i)) is var userId && _missing.TryAdd(userId, 0))
                 {
-                    _slots[index] = slot;
-                }
-                else if (_missing.TryAdd(interaction.UserId, 0))
-                {
-                    _missingUsers.Add(interaction.UserId);
+                    _missingUsers.Add(userId);
                 }
 
-                if (record.Item >= 0)
+                if (items[i] == Turn.Unknown && offset >= nextOffset
+                    && Encoding.UTF8.GetString(interactions.ItemId(i)) is var itemId && _missingItemIds.Add(itemId))
                 {
-                    _items[index] = record.Item;
+                    _missingItems.Add(itemId);
                 }
-                else if (_journal.Catalogue.TryGetNumber(interaction.ItemId, out var item))
-                {
-                    _items[index] = item;
-                }
-                else if (record.Offset >= nextOffset && _missingItemIds.Add(interaction.ItemId))
-                {
-                    _missingItems.Add(interaction.ItemId);
-                }
-
-                index++;
             }
 
             nextOffset = Math.Max(nextOffset, deliver.Batch.NextOffset);
@@ -156,32 +144,33 @@ internal sealed partial class UserShard
     }
 
     /// <summary>Numbers the users, now that all are resident, and counts the records of each. What was a record's slot is its user's number then.</summary>
-    private void Touch(Decision decision)
+    private void Number(Turn turn)
     {
         var index = 0;
         foreach (var deliver in _turnBatches)
         {
-            foreach (ref readonly var record in RecordsOf(deliver.Batch))
+            var interactions = deliver.Batch.Interactions;
+            for (var i = 0; i < interactions.Count; i++)
             {
-                ref var slot = ref _slots[index++];
-                if (slot == Finished)
+                ref var slot = ref turn.Slots[index++];
+                if (slot == Turn.Finished)
                 {
                     continue;
                 }
 
-                if (slot == Unknown)
+                if (slot == Turn.Unknown)
                 {
-                    _residents.TryFind(record.Interaction.UserId, out slot);
+                    _residents.TryFind(interactions.UserId(i), out slot);
                 }
 
-                ref var user = ref _turnUsers[slot];
-                if (user == 0)
+                ref var number = ref turn.Numbers[slot];
+                if (number == 0)
                 {
-                    user = decision.Add(record.Interaction.UserId, slot);
+                    number = turn.Add(slot);
                 }
 
-                slot = user - 1;
-                decision.Users[slot].Records++;
+                slot = number - 1;
+                turn.Users[slot].Records++;
             }
         }
     }
@@ -195,103 +184,90 @@ internal sealed partial class UserShard
     }
 
     /// <summary>Lets the user actors decide and evolve, in offset order. No I/O from here to the end of the method.</summary>
-    private void Decide(Decision decision)
+    private void Decide(Turn turn)
     {
         var index = 0;
-        decision.FirstOffset = _nextOffset;
+        turn.FirstOffset = _nextOffset;
         foreach (var deliver in _turnBatches)
         {
-            foreach (ref readonly var record in RecordsOf(deliver.Batch))
+            var interactions = deliver.Batch.Interactions;
+            for (var i = 0; i < interactions.Count; i++, index++)
             {
-                var user = _slots[index];
-                var item = _items[index++];
-                if (user == Finished)
+                if (turn.Slots[index] == Turn.Finished)
                 {
-                    decision.Redelivered++;
+                    turn.Redelivered++;
                 }
                 else
                 {
-                    Decide(decision, user, item, in record, deliver.IngestedAt);
+                    Decide(turn, turn.Slots[index], turn.Items[index], interactions, i, deliver.IngestedAt);
                 }
             }
 
             _nextOffset = Math.Max(_nextOffset, deliver.Batch.NextOffset);
         }
 
-        foreach (ref var user in decision.Users.AsSpan(0, decision.UserCount))
+        foreach (ref var user in turn.Users)
         {
             user.Sequence = _residents[user.Slot].Count;
         }
     }
 
-    private void Decide(Decision decision, int userIndex, int item, in IngestedInteraction record, long ingestedAt)
+    private void Decide(Turn turn, int userIndex, int item, IngestedInteractions interactions, int index, long ingestedAt)
     {
-        ref var user = ref decision.Users[userIndex];
-        var interaction = record.Interaction;
+        ref var user = ref turn.Users[userIndex];
+        ref readonly var record = ref interactions.Records[index];
         var state = _residents[user.Slot];
         var applied = record.Offset < _nextOffset;
-        var effects = UserActor.Decide(state, new Observe(interaction.Type, interaction.EventId, applied), _options.RecommendOn);
-        if (user.History is null)
+        var effects = UserActor.Decide(state, new Observe(record.Type, record.EventId, applied), _options.RecommendOn);
+        if (user.HistoryStart == Turn.Unknown)
         {
-            user.History = new SequenceEntry[state.Entries.Length + user.Records];
-            state.Entries.CopyTo(user.History);
-            user.HistoryLength = user.Observed = state.Entries.Length;
+            turn.Remember(ref user, state.Entries);
         }
 
         if ((effects & UserEffects.Append) != 0)
         {
-            if (item == Unknown)
+            if (item == Turn.Unknown)
             {
-                _journal.Catalogue.TryGetNumber(interaction.ItemId, out item);
+                _journal.Catalogue.TryGetNumber(interactions.ItemId(index), out item);
             }
 
-            UserActor.Evolve(state, item, interaction.Type, interaction.TimestampMs, interaction.EventId, _options.MaxSequence);
-            user.History[user.HistoryLength++] = new SequenceEntry(item, interaction.Type);
-            decision.Append(userIndex, item, in record);
+            UserActor.Evolve(state, item, record.Type, record.TimestampMs, record.EventId, _options.MaxSequence);
+            turn.Append(userIndex, interactions.UserId(index), item, in record);
             MarkDirty(user.Slot);
         }
         else if (applied)
         {
-            decision.Redelivered++;
+            turn.Redelivered++;
         }
         else
         {
-            decision.Duplicates++;
+            turn.Duplicates++;
         }
 
         if ((effects & UserEffects.AskList) != 0)
         {
-            decision.Lists += user.AsksList ? 0 : 1;
-            user.AsksList = true;
+            turn.Lists += user.ListFor is null ? 1 : 0;
+            user.ListFor ??= Encoding.UTF8.GetString(interactions.UserId(index));
             user.CauseOffset = record.Offset;
-            user.CauseEventId = interaction.EventId;
+            user.CauseEventId = record.EventId;
             user.CauseTraceParent = record.TraceParent;
             user.CauseIngestedAt = ingestedAt;
         }
     }
 
     /// <summary>Issues the append and hands the turn over. Waits only while as many turns are under way as the options allow.</summary>
-    private async ValueTask CommitAsync(Decision decision, CancellationToken cancellationToken)
+    private async ValueTask CommitAsync(Turn turn, CancellationToken cancellationToken)
     {
         await _depth.WaitAsync(cancellationToken);
-        var ticket = _tracker.Begin(_readTo, decision.Lists);
-        var commit = Task.FromResult(0L);
-        if (_nextOffset > decision.FirstOffset)
+        turn.Ticket = _tracker.Begin(_readTo, turn.Lists);
+        turn.Commit = Task.FromResult(0L);
+        if (_nextOffset > turn.FirstOffset)
         {
-            var segment = new Segment(decision.FirstOffset, _nextOffset, _tracker.Completed, decision.SegmentUserIds, decision.Entries);
-            commit = _journal.AppendAsync(_lease, segment, cancellationToken).AsTask();
-            _commits.Enqueue(commit);
+            var segment = new Segment(turn.FirstOffset, _nextOffset, _tracker.Completed, turn.SegmentUserIds, turn.Entries);
+            turn.Commit = _journal.AppendAsync(_lease, segment, cancellationToken).AsTask();
+            _commits.Enqueue(turn.Commit);
         }
 
-        var turn = new Turn
-        {
-            Users = decision.Users,
-            UserCount = decision.UserCount,
-            Entries = decision.Entries,
-            SegmentUsers = decision.SegmentUsers,
-            Ticket = ticket,
-            Commit = commit,
-        };
         await _finisher.TellAsync(new TurnFinisher.Message.Decided(turn), cancellationToken);
     }
 
@@ -313,12 +289,4 @@ internal sealed partial class UserShard
             _commits.Dequeue();
         }
     }
-
-    /// <summary>The records without an enumerator and without copying each: they are large, and three passes read them.</summary>
-    private static ReadOnlySpan<IngestedInteraction> RecordsOf(InteractionBatch batch) => batch.Interactions switch
-    {
-        IngestedInteraction[] array => array,
-        List<IngestedInteraction> list => CollectionsMarshal.AsSpan(list),
-        var other => other.ToArray(),
-    };
 }

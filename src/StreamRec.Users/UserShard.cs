@@ -71,7 +71,7 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
         var name = $"users/{_source}/{_lease.Epoch}";
         _finisher = system.Spawn(
             name + "/finisher",
-            () => new TurnFinisher(_source, _options, _context.Lists, _context.Observer, _depth, Fail),
+            () => new TurnFinisher(_source, _options, _context.Lists, _context.Observer, _context.Turns, _depth, Fail),
             new SpawnOptions { MailboxCapacity = _options.CommitsInFlight + MaxRequests, Supervision = Supervision.Stopping });
         _self = system.Spawn(
             name,
@@ -256,6 +256,7 @@ internal sealed partial class UserShard : BatchActor<ShardMessage>
 /// <param name="ResidentBound">How many users one shard may keep now.</param>
 /// <param name="Leases">The leases of all shards of this node.</param>
 /// <param name="Stopped">Told when a shard is gone, with the failure if there was one.</param>
+/// <param name="Turns">Arrays for turns.</param>
 internal sealed record ShardContext(
     UsersOptions Options,
     IJournal Journal,
@@ -267,4 +268,5 @@ internal sealed record ShardContext(
     ILogger Logger,
     Func<int> ResidentBound,
     Func<IReadOnlyCollection<PartitionLease>> Leases,
-    Action<UserShard, SourcePartition, Exception?> Stopped);
+    Action<UserShard, SourcePartition, Exception?> Stopped,
+    TurnPool Turns);

@@ -46,7 +46,7 @@ public sealed class UserShards : IInteractionSink, IAsyncDisposable
         _time = time;
         _metrics = new UsersMetrics(() => Resident, () => _shards.Values.Sum(shard => shard.WaitingBatches));
         _context = new ShardContext(
-            options, journal, lists, observer, offsets, time, _metrics, logger, ResidentBound, Leases, OnStopped);
+            options, journal, lists, observer, offsets, time, _metrics, logger, ResidentBound, Leases, OnStopped, new TurnPool());
     }
 
     /// <summary>How many partitions the interactions topic has: where to look first for a user. 1 or more.</summary>

@@ -1,3 +1,6 @@
+using System.Text;
+using System.Text.Unicode;
+
 namespace StreamRec.Domain.Tests;
 
 public sealed class InteractionTests
@@ -36,5 +39,31 @@ public sealed class InteractionTests
 
         Assert.True(Interaction.IsId(longest));
         Assert.False(Interaction.IsId(longest + letter));
+    }
+
+    [Fact]
+    public void Bytes_are_an_id_where_their_text_is_one()
+    {
+        var random = new Random(1);
+        var (ids, others) = (0, 0);
+        for (var i = 0; i < 20_000; i++)
+        {
+            // Of everything that there is: letters, controls, all lengths of UTF-8, halves of it, and lengths around the bound.
+            var bytes = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, random.Next(90)).Select(_ => (random.Next(300), random.Next(3)) switch
+            {
+                (0, _) => "\u0085",
+                (1, _) => "\u001f",
+                (2, _) => "\u007f",
+                (_, 0) => "a",
+                (_, 1) => "漢",
+                _ => "🎈",
+            })));
+            bytes = random.Next(3) == 0 ? bytes[..random.Next(bytes.Length + 1)] : bytes;
+            var isId = Utf8.IsValid(bytes) && Interaction.IsId(Encoding.UTF8.GetString(bytes));
+            Assert.Equal(isId, Interaction.IsId(bytes));
+            (ids, others) = isId ? (ids + 1, others) : (ids, others + 1);
+        }
+
+        Assert.True(ids > 1000 && others > 1000);
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using StreamRec.Domain;
 using StreamRec.Journal.Sqlite;
 
 namespace StreamRec.Journal.Tests;

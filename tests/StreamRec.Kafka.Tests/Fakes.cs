@@ -66,7 +66,7 @@ internal sealed class FakeSink : IInteractionSink
     }
 
     public long[] Offsets(int partition) =>
-        [.. Batches.Where(b => b.Source.Partition == partition).SelectMany(b => b.Interactions.Select(i => i.Offset))];
+        [.. Batches.Where(b => b.Source.Partition == partition).SelectMany(b => b.Interactions.Records.ToArray().Select(i => i.Offset))];
 
     public void AssertBatchesJoin(int partition)
     {
@@ -74,7 +74,7 @@ internal sealed class FakeSink : IInteractionSink
         foreach (var batch in Batches.Where(b => b.Source.Partition == partition))
         {
             Assert.Equal(next, batch.FirstOffset);
-            Assert.All(batch.Interactions, i => Assert.InRange(i.Offset, batch.FirstOffset, batch.NextOffset - 1));
+            Assert.All(batch.Interactions.Records.ToArray(), i => Assert.InRange(i.Offset, batch.FirstOffset, batch.NextOffset - 1));
             next = batch.NextOffset;
         }
     }

@@ -71,13 +71,12 @@ public sealed class InteractionDecoderTests
         Assert.Equal("u", Accepted("""{"a":{"user_id":"x","b":[1,{"c":null}]},"user_id":"u","item_id":"i","USER_ID":"y","d":[[]]}""").UserId);
 
     [Fact]
-    public void Escapes_and_other_scripts_are_understood_and_give_one_string()
+    public void Escapes_and_other_scripts_are_understood_and_give_the_same_ids()
     {
         var plain = Accepted("""{"user_id":"Ünï","item_id":"Ünï-日本-😀"}""");
         var escaped = Accepted("""{"user\u005fid":"\u00dcn\u00ef","item_id":"\u00dcn\u00ef-\u65e5\u672c-\ud83d\ude00"}""");
         Assert.Equal(("Ünï", "Ünï-日本-😀"), (plain.UserId, plain.ItemId));
-        Assert.Equal("Ünï", escaped.UserId);
-        Assert.Same(plain.ItemId, escaped.ItemId);
+        Assert.Equal(plain, escaped);
     }
 
     [Fact]
@@ -217,14 +216,6 @@ public sealed class InteractionDecoderTests
         Accepted("""{"user_id":"u","item_id":"i"}""", headers);
     }
 
-    [Fact]
-    public void Known_items_are_the_same_string()
-    {
-        var first = Accepted("""{"user_id":"u1","item_id":"i1"}""");
-        var second = Accepted("""{"user_id":"u1","item_id":"i1"}""");
-        Assert.Same(first.ItemId, second.ItemId);
-    }
-
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -275,7 +266,7 @@ public sealed class InteractionDecoderTests
     {
         var error = _decoder.Decode(Encoding.UTF8.GetBytes(json), headers, RecordTimestamp, out var interaction);
         Assert.Null(error);
-        return interaction;
+        return interaction.Copy();
     }
 
     private DecodeError Refused(string json, string code, RecordHeaders headers = default)

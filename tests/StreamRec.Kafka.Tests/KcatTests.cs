@@ -14,7 +14,7 @@ public sealed class KcatTests
         var sink = new FakeSink();
         using var ingest = await kafka.IngestAsync(sink, new FakeDeadLetters());
         await Eventually.True(() => sink.Received == 1, "kcat's interaction arrives");
-        Assert.Equal("kcat", sink.Batches.Single().Interactions[0].Interaction.UserId);
+        Assert.Equal("kcat", sink.Batches.Single().Interactions.Interaction(0).UserId);
         await ingest.StopAsync(TestContext.Current.CancellationToken);
 
         var output = await Kcat(

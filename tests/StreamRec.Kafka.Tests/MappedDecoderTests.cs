@@ -208,7 +208,7 @@ public sealed class MappedDecoderTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_record_of_a_known_item_costs_the_memory_of_the_users_id(bool isMapped)
+    public void A_record_without_escapes_costs_no_memory(bool isMapped)
     {
         var decoder = Decoder(isMapped ? Shop : new MappingOptions());
         var json = isMapped
@@ -221,10 +221,7 @@ public sealed class MappedDecoderTests
             decoder.Decode(json, default, RecordTimestamp, out _);
         }
 
-        var cost = GC.GetAllocatedBytesForCurrentThread() - before;
-        before = GC.GetAllocatedBytesForCurrentThread();
-        _ = new string('u', 3);
-        Assert.Equal(1000 * (GC.GetAllocatedBytesForCurrentThread() - before), cost);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
     [Theory]
@@ -249,7 +246,7 @@ public sealed class MappedDecoderTests
                 if (expected.Interaction is { } wanted)
                 {
                     Assert.True(error is null, $"{error?.Code} instead of {wanted}: {json}");
-                    Assert.Equal(wanted, interaction);
+                    Assert.Equal(wanted, interaction.Copy());
                 }
                 else
                 {
@@ -308,7 +305,7 @@ public sealed class MappedDecoderTests
     {
         var error = Decoder(mapping).Decode(Encoding.UTF8.GetBytes(json), headers, RecordTimestamp, out var interaction);
         Assert.Null(error);
-        return interaction;
+        return interaction.Copy();
     }
 
     private static DecodeError Refused(MappingOptions mapping, string json, string code, RecordHeaders headers = default)

@@ -56,7 +56,7 @@ internal sealed class TestKafka : IAsyncDisposable
     public async Task<KafkaIngest> IngestAsync(FakeSink sink, IDeadLetters deadLetters, MappingOptions? mapping = null)
     {
         var ingest = new KafkaIngest(
-            Cluster, Options, mapping ?? new MappingOptions(), sink, Catalogue, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
+            Cluster, Options, mapping ?? new MappingOptions(), sink, deadLetters, Completed, Count, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Failures.Enqueue);
         await ingest.StartAsync(TestContext.Current.CancellationToken);
         return ingest;
     }

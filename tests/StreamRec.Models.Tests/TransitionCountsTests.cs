@@ -41,7 +41,7 @@ public sealed class TransitionCountsTests
         ];
         for (var i = 0; i < entries.Length; i++)
         {
-            online.Observed("u", entries[i], entries.AsSpan(0, i));
+            online.Observed("u"u8, entries[i], entries.AsSpan(0, i));
         }
 
         var whole = Count([1, 2, 1, 2]);

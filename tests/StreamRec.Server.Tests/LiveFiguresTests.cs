@@ -94,7 +94,7 @@ public sealed class LiveFiguresTests
             {
                 for (var i = 0; i < 5000; i++)
                 {
-                    figures.Observed("u", new SequenceEntry(1, InteractionType.Click), []);
+                    figures.Observed("u"u8, new SequenceEntry(1, InteractionType.Click), []);
                     figures.Published(ListOfAge(1));
                 }
             },

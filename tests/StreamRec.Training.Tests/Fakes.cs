@@ -54,7 +54,7 @@ internal sealed class FakeJournal : IJournal
 
     public ValueTask<IReadOnlyList<BehaviorSequence?>> LoadUsersAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public ValueTask SaveUsersAsync(PartitionLease lease, IReadOnlyCollection<BehaviorSequence> sequences, long foldedPosition, long completedOffset, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ValueTask SaveUsersAsync(PartitionLease lease, IUserStates states, long foldedPosition, long completedOffset, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<BehaviorSequence?> ReadUserAsync(string userId, int maxSequence, CancellationToken cancellationToken) => throw new NotSupportedException();
 

@@ -84,18 +84,18 @@ public sealed class RankingMetricsTests
         prequential.Published(List("u", Fallback.None, 7));
         prequential.Published(List("v", Fallback.ColdStart, 7));
 
-        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Observed("u"u8, new SequenceEntry(7, InteractionType.Click), []);
         prequential.Published(List("u", Fallback.None, 7));
-        prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), [new SequenceEntry(4, InteractionType.Click), new SequenceEntry(9, InteractionType.Impression)]);
-        prequential.Observed("v", new SequenceEntry(7, InteractionType.Click), []);
-        prequential.Observed("nobody", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Observed("u"u8, new SequenceEntry(5, InteractionType.Click), [new SequenceEntry(4, InteractionType.Click), new SequenceEntry(9, InteractionType.Impression)]);
+        prequential.Observed("v"u8, new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Observed("nobody"u8, new SequenceEntry(7, InteractionType.Click), []);
         prequential.Published(List("u", Fallback.None, 7));
-        prequential.Observed("u", new SequenceEntry(7, InteractionType.Impression), []);
-        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), [new SequenceEntry(7, InteractionType.Click)]);
+        prequential.Observed("u"u8, new SequenceEntry(7, InteractionType.Impression), []);
+        prequential.Observed("u"u8, new SequenceEntry(7, InteractionType.Click), [new SequenceEntry(7, InteractionType.Click)]);
 
         Assert.Equal(new PrequentialFigures(3, 3, 2.0 / 3, 1.0 / 3, 1.0 / 3), prequential.Figures);
 
-        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), []);
+        prequential.Observed("u"u8, new SequenceEntry(7, InteractionType.Click), []);
         Assert.Equal(new PrequentialFigures(4, 3, 2.0 / 3, 1.0 / 3, 1.0 / 3), prequential.Figures);
     }
 
@@ -108,9 +108,9 @@ public sealed class RankingMetricsTests
         prequential.Published(List("u", Fallback.None, 9) with { Sequence = 1 });
 
         // The list followed item 4; item 6 came before it was seen.
-        prequential.Observed("u", new SequenceEntry(5, InteractionType.Click), history);
+        prequential.Observed("u"u8, new SequenceEntry(5, InteractionType.Click), history);
         prequential.Published(List("u", Fallback.None, 9) with { Sequence = 1 });
-        prequential.Observed("u", new SequenceEntry(7, InteractionType.Click), history);
+        prequential.Observed("u"u8, new SequenceEntry(7, InteractionType.Click), history);
 
         Assert.Equal(new PrequentialFigures(2, 2, 0, 0.5, 0), prequential.Figures);
     }
@@ -124,12 +124,12 @@ public sealed class RankingMetricsTests
 
         for (var item = 0; item < 100; item++)
         {
-            prequential.Observed("crawler", new SequenceEntry(item, InteractionType.Click), []);
+            prequential.Observed("crawler"u8, new SequenceEntry(item, InteractionType.Click), []);
         }
 
         Assert.Equal((1L, 1), (prequential.Figures.Judged, asked));
         prequential.Published(List("crawler", Fallback.None, 100));
-        prequential.Observed("crawler", new SequenceEntry(100, InteractionType.Click), []);
+        prequential.Observed("crawler"u8, new SequenceEntry(100, InteractionType.Click), []);
         Assert.Equal((2L, 2, 0.5), (prequential.Figures.Judged, asked, prequential.Figures.HitRate));
     }
 

@@ -112,8 +112,8 @@ public sealed class TrainerTests : IAsyncDisposable
     [Fact]
     public void Impressions_do_not_count_as_fresh()
     {
-        _fresh.Observed("u", new SequenceEntry(1, InteractionType.Impression), []);
-        _fresh.Observed("u", new SequenceEntry(1, InteractionType.View), []);
+        _fresh.Observed("u"u8, new SequenceEntry(1, InteractionType.Impression), []);
+        _fresh.Observed("u"u8, new SequenceEntry(1, InteractionType.View), []);
 
         Assert.Equal(1, _fresh.Count);
     }
@@ -157,7 +157,7 @@ public sealed class TrainerTests : IAsyncDisposable
     {
         for (var i = 0; i < count; i++)
         {
-            _fresh.Observed("u", new SequenceEntry(1, InteractionType.Click), []);
+            _fresh.Observed("u"u8, new SequenceEntry(1, InteractionType.Click), []);
         }
     }
 }

@@ -193,7 +193,7 @@ internal sealed class FakeJournal(Changes changes) : IJournal
             }
 
             _issued[lease.Source] = segment.NextOffset;
-            append = new PendingAppend(lease, segment, new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously));
+            append = new PendingAppend(lease, Copy(segment), new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously));
             _pending.AddLast(append);
         }
 
@@ -205,6 +205,9 @@ internal sealed class FakeJournal(Changes changes) : IJournal
         changes.Notify();
         return new ValueTask<long>(append.Done.Task);
     }
+
+    // The lists are the caller's again when the append has ended.
+    private static Segment Copy(Segment segment) => segment with { Users = [.. segment.Users], Entries = [.. segment.Entries] };
 
     public ValueTask<IReadOnlyList<BehaviorSequence?>> LoadUsersAsync(
         IReadOnlyList<string> userIds, CancellationToken cancellationToken)
@@ -243,12 +246,17 @@ internal sealed class FakeJournal(Changes changes) : IJournal
 
     public ValueTask SaveUsersAsync(
         PartitionLease lease,
-        IReadOnlyCollection<BehaviorSequence> sequences,
+        IUserStates saved,
         long foldedPosition,
         long completedOffset,
         CancellationToken cancellationToken)
     {
-        BehaviorSequence[] states;
+        var states = new BehaviorSequence[saved.Count];
+        for (var i = 0; i < states.Length; i++)
+        {
+            states[i] = saved[i].ToSequence();
+        }
+
         lock (_gate)
         {
             CheckEpoch(lease);
@@ -258,14 +266,13 @@ internal sealed class FakeJournal(Changes changes) : IJournal
                 return ValueTask.FromException(failure);
             }
 
-            SaveSizes.Add(sequences.Count);
-            foreach (var state in sequences)
+            SaveSizes.Add(states.Length);
+            foreach (var state in states)
             {
                 var expected = FoldOf(state.UserId, state.Position);
                 Check(Same(expected, state), $"{state.UserId} saved at {state.Position} with {state.Count} interactions is not the fold, {expected.Count}");
             }
 
-            states = [.. sequences.Select(Copy)];
             _saving.Add(states);
         }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using StreamRec.Domain;
 
 namespace StreamRec.Users.Tests;
@@ -152,11 +153,11 @@ internal sealed class FakeObserver : IInteractionObserver
 {
     public List<(string UserId, SequenceEntry Entry, SequenceEntry[] Before)> Seen { get; } = [];
 
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
         lock (Seen)
         {
-            Seen.Add((userId, entry, historyBefore.ToArray()));
+            Seen.Add((Encoding.UTF8.GetString(userId), entry, historyBefore.ToArray()));
         }
     }
 }

@@ -6,6 +6,9 @@ using StreamRec.Domain;
 
 namespace StreamRec.Users.Tests;
 
+/// <summary>A record of the interactions topic.</summary>
+internal readonly record struct Record(long Offset, Interaction Interaction);
+
 /// <summary>One process with its shards; the journal may be that of an earlier one.</summary>
 internal sealed class Node : IAsyncDisposable
 {
@@ -67,12 +70,20 @@ internal sealed class Node : IAsyncDisposable
         return node;
     }
 
-    public static IngestedInteraction Record(
+    public static Record Record(
         long offset, string user, string item, InteractionType type = InteractionType.Click, string? eventId = null) =>
         new(offset, new Interaction(user, item, type, 1000 + offset, EventId: eventId));
 
-    public static InteractionBatch Batch(long first, long next, params IngestedInteraction[] records) =>
-        new(Source, first, next, records, Task.CompletedTask);
+    public static InteractionBatch Batch(long first, long next, params Record[] records)
+    {
+        var interactions = new IngestedInteractions();
+        foreach (var record in records)
+        {
+            interactions.Add(record.Offset, record.Interaction);
+        }
+
+        return new InteractionBatch(Source, first, next, interactions, Task.CompletedTask);
+    }
 
     /// <summary>A batch of one click for each of these users, beginning at an offset.</summary>
     public static InteractionBatch Clicks(long first, params string[] users) =>

@@ -32,7 +32,7 @@ public sealed class RandomRunTests
     {
         private readonly Random _random;
         private readonly UsersOptions _options;
-        private readonly List<InteractionBatch> _topic = [];
+        private readonly List<Record> _topic = [];
         private readonly Dictionary<string, long> _newestPublished = [];
         private long _end;
         private Node _node;
@@ -179,9 +179,11 @@ public sealed class RandomRunTests
                 var usable = _random.Next(10) != 0;
                 var type = _random.Next(8) == 0 ? InteractionType.Impression : InteractionType.Click;
                 var eventId = _random.Next(3) == 0 ? $"e{_random.Next(40)}" : null;
-                _topic.Add(usable
-                    ? Batch(_end, _end + 1, Record(_end, $"u{_random.Next(8)}", $"i{_random.Next(20)}", type, eventId))
-                    : Batch(_end, _end + 1));
+                if (usable)
+                {
+                    _topic.Add(Record(_end, $"u{_random.Next(8)}", $"i{_random.Next(20)}", type, eventId));
+                }
+
                 _end++;
             }
         }
@@ -190,7 +192,7 @@ public sealed class RandomRunTests
             Batch(
                 from,
                 from + offsets,
-                [.. _topic.SelectMany(one => one.Interactions).Where(record => record.Offset >= from && record.Offset < from + offsets)]);
+                [.. _topic.Where(record => record.Offset >= from && record.Offset < from + offsets)]);
 
         private void RememberPublished()
         {
@@ -201,10 +203,10 @@ public sealed class RandomRunTests
         }
 
         /// <summary>What must have been applied: every usable record but those whose event id is among the user's newest 256.</summary>
-        private Dictionary<string, List<IngestedInteraction>> Expected()
+        private Dictionary<string, List<Record>> Expected()
         {
-            var expected = new Dictionary<string, List<IngestedInteraction>>();
-            foreach (var record in _topic.SelectMany(one => one.Interactions))
+            var expected = new Dictionary<string, List<Record>>();
+            foreach (var record in _topic)
             {
                 var applied = expected.TryGetValue(record.Interaction.UserId, out var known)
                     ? known
@@ -258,10 +260,10 @@ public sealed class RandomRunTests
             }
         }
 
-        private SequenceEntry[] Newest(List<IngestedInteraction> applied) =>
+        private SequenceEntry[] Newest(List<Record> applied) =>
             [.. applied.TakeLast(_options.MaxSequence).Select(record => new SequenceEntry(Item(record), record.Interaction.Type))];
 
-        private int Item(IngestedInteraction record) =>
+        private int Item(Record record) =>
             _node.Journal.Catalogue.TryGetNumber(record.Interaction.ItemId, out var item) ? item : -1;
     }
 }

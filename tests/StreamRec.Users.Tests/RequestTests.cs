@@ -47,7 +47,7 @@ public sealed class RequestTests
         {
             var source = Source with { Partition = partition };
             await node.Shards.OpenAsync(source, Cancelled);
-            node.Deliver(Clicks(0, "u1", "u2", "u3", "u4") with { Source = source, Interactions = [Record(0, $"u{partition}", "a")] });
+            node.Deliver(Batch(0, 4, Record(0, $"u{partition}", "a")) with { Source = source });
         }
 
         await node.Changes.WaitAsync(() => node.Lists.PostedCount == 2);

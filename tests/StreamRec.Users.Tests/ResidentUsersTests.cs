@@ -87,7 +87,7 @@ public sealed class ResidentUsersTests
     }
 
     [Fact]
-    public void Look_ups_begun_together_find_whom_single_ones_find()
+    public void Look_ups_together_find_whom_single_ones_find()
     {
         Add(3000);
         var random = new Random(5);
@@ -99,17 +99,15 @@ public sealed class ResidentUsersTests
             }
 
             // A third was never there.
-            var records = Enumerable.Range(0, 500)
-                .Select(i => new IngestedInteraction(i, new Interaction($"u{random.Next(4500)}", "i", InteractionType.Click, 0)))
-                .ToArray();
-            var lookups = new UserLookup[records.Length];
-            _users.Begin(records, lookups);
-            foreach (var (record, lookup) in records.Zip(lookups))
+            var records = new IngestedInteractions();
+            for (var i = 0; i < 500; i++)
             {
-                var userId = record.Interaction.UserId;
-                Assert.Equal(_users.TryFind(userId, out var expected), _users.TryFind(userId, lookup, out var slot));
-                Assert.Equal(expected, slot);
+                records.Add(i, new Interaction($"u{random.Next(4500)}", "i", InteractionType.Click, 0));
             }
+
+            var slots = new int[records.Count];
+            _users.Find(records, new int[records.Count], slots);
+            Assert.All(slots, (slot, i) => Assert.Equal(_users.TryFind(records.UserId(i), out var expected) ? expected : -1, slot));
         }
     }
 
@@ -152,7 +150,7 @@ public sealed class ResidentUsersTests
 
     private static void AssertSame(BehaviorSequence expected, ResidentUser user)
     {
-        var actual = user.ToSequence();
+        var actual = user.State.ToSequence();
         Assert.Equal(
             (expected.UserId, expected.Count, expected.LastTimestampMs, expected.Position),
             (actual.UserId, actual.Count, actual.LastTimestampMs, actual.Position));

@@ -77,7 +77,7 @@ internal sealed class IngestBench : IAsyncDisposable
     {
         var options = new KafkaOptions { Partitions = Partitions };
         await using var cluster = await KafkaCluster.StartAsync(options, TimeProvider.System, NullLogger<KafkaCluster>.Instance, cancellationToken);
-        using (var traffic = new Traffic(cluster.BootstrapServers, TimeSpan.FromMilliseconds(5)))
+        using (var traffic = new Traffic(cluster.BootstrapServers, TimeSpan.FromMilliseconds(20)))
         {
             var random = new Random(1);
             for (var i = 0; i < Records; i++)

@@ -46,7 +46,7 @@ internal sealed class KeepsNothing : IJournal
     public ValueTask<bool> HoldsAsync(PartitionLease lease, CancellationToken cancellationToken) => ValueTask.FromResult(true);
 
     public ValueTask SaveUsersAsync(
-        PartitionLease lease, IReadOnlyCollection<BehaviorSequence> sequences, long foldedPosition, long completedOffset, CancellationToken cancellationToken) =>
+        PartitionLease lease, IUserStates states, long foldedPosition, long completedOffset, CancellationToken cancellationToken) =>
         ValueTask.CompletedTask;
 
     public IAsyncEnumerable<StoredSegment> ReadAsync(long afterPosition, SourcePartition? source, CancellationToken cancellationToken) =>

@@ -90,13 +90,12 @@ internal static class MemoryBench
             foreach (var source in sources)
             {
                 var offset = ((long)n * perPartition) + first;
-                var interactions = new List<IngestedInteraction>(count);
+                var interactions = new IngestedInteractions(count);
                 for (var i = 0; i < count; i++)
                 {
-                    // A string of its own each time, as from a decoder that has not seen the user lately.
                     var user = ((first + i) * Partitions) + source.Partition;
-                    interactions.Add(new IngestedInteraction(
-                        offset + i, new Interaction(Population.UserId(user), items[Population.Item(user, n)], InteractionType.Click, 1_700_000_000_000)));
+                    interactions.Add(
+                        offset + i, new Interaction(Population.UserId(user), items[Population.Item(user, n)], InteractionType.Click, 1_700_000_000_000));
                 }
 
                 var batch = new InteractionBatch(source, offset, offset + count, interactions, Task.CompletedTask);

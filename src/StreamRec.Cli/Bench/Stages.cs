@@ -55,13 +55,13 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
         var cluster = await KafkaCluster.StartAsync(kafka, TimeProvider.System, NullLogger<KafkaCluster>.Instance, cancellationToken);
         var deadLetters = new DeadLetters(cluster, kafka, TimeProvider.System, NullLogger<DeadLetters>.Instance, Fail);
         var ingest = new KafkaIngest(
-            cluster, kafka, new MappingOptions(), Shards, _journal.Catalogue, deadLetters, Completed, static _ => Task.CompletedTask, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Fail);
+            cluster, kafka, new MappingOptions(), Shards, deadLetters, Completed, static _ => Task.CompletedTask, TimeProvider.System, NullLogger<KafkaIngest>.Instance, Fail);
         await ingest.StartAsync(cancellationToken);
         return new Ingest(cluster, deadLetters, ingest);
     }
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore) => Interlocked.Increment(ref _applied);
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore) => Interlocked.Increment(ref _applied);
 
     /// <inheritdoc/>
     public ValueTask PostAsync(ListRequest request, CancellationToken cancellationToken) =>

@@ -67,10 +67,10 @@ internal static class ImportCommand
         for (var start = (int)from; start < interactions.Count && !feed.HasFailed;)
         {
             var count = Math.Min(BatchSize, interactions.Count - start);
-            var batch = new IngestedInteraction[count];
+            var batch = new IngestedInteractions(count);
             for (var i = 0; i < count; i++)
             {
-                batch[i] = new IngestedInteraction(start + i, interactions[start + i]);
+                batch.Add(start + i, interactions[start + i]);
             }
 
             var delivery = new InteractionBatch(source, start, start + count, batch, Task.CompletedTask);

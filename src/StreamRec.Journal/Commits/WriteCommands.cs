@@ -38,7 +38,10 @@ internal abstract class PackedCommand<TAnswer>(PartitionLease lease, PackedWrite
 /// <summary><see cref="IJournal.AppendAsync"/>; the segment is packed by the caller, so the writer only copies.</summary>
 internal sealed class AppendCommand(PartitionLease lease, Segment segment, PackedWriter packed) : PackedCommand<long>(lease, packed)
 {
-    public override int Interactions => IsRefused ? 0 : segment.Entries.Count;
+    // The segment is somebody else's again as soon as the append is answered.
+    private readonly int _interactions = segment.Entries.Count;
+
+    public override int Interactions => IsRefused ? 0 : _interactions;
 
     public override void Apply(JournalStore store)
     {
@@ -65,22 +68,26 @@ internal sealed class SaveCommand(
     PartitionLease lease, PackedWriter packed, (int UserId, int State)[] lengths, long foldedPosition, long completedOffset)
     : PackedCommand<bool>(lease, packed)
 {
-    /// <summary>Reads the sequences now, on the caller's thread: they may change as soon as this returns.</summary>
-    public static SaveCommand Pack(
-        PartitionLease lease, IReadOnlyCollection<BehaviorSequence> sequences, long foldedPosition, long completedOffset)
+    /// <summary>Reads the states now, on the caller's thread: they may change as soon as this returns.</summary>
+    public static SaveCommand Pack(PartitionLease lease, IUserStates states, long foldedPosition, long completedOffset)
     {
-        var packed = new PackedWriter(checked(sequences.Sum(s => SequenceCodec.PackedLength(s) + 3 * s.UserId.Length)));
+        var capacity = 0;
+        for (var i = 0; i < states.Count; i++)
+        {
+            var state = states[i];
+            capacity = checked(capacity + SequenceCodec.PackedLength(state) + state.UserId.Length);
+        }
+
+        var packed = new PackedWriter(capacity);
         try
         {
-            var lengths = new (int UserId, int State)[sequences.Count];
-            var i = 0;
-            foreach (var sequence in sequences)
+            var lengths = new (int UserId, int State)[states.Count];
+            for (var i = 0; i < lengths.Length; i++)
             {
-                var from = packed.Length;
-                packed.Raw(sequence.UserId);
-                var userId = packed.Length - from;
-                SequenceCodec.Pack(sequence, packed.Written[from..], packed);
-                lengths[i++] = (userId, packed.Length - from - userId);
+                var state = states[i];
+                packed.Raw(state.UserId);
+                lengths[i] = (state.UserId.Length, SequenceCodec.PackedLength(state));
+                SequenceCodec.Pack(state, packed);
             }
 
             return new SaveCommand(lease, packed, lengths, foldedPosition, completedOffset);

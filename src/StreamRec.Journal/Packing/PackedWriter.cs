@@ -62,9 +62,19 @@ internal sealed class PackedWriter : IDisposable
         _length += StrictUtf8.GetBytes(text, _buffer.AsSpan(_length));
     }
 
-    /// <summary>UTF-8 without a length.</summary>
-    /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
-    public void Raw(string text) => _length += StrictUtf8.GetBytes(text, _buffer.AsSpan(_length));
+    /// <summary>Length in bytes, then the bytes of a valid text.</summary>
+    public void Text(ReadOnlySpan<byte> utf8)
+    {
+        Varint((ulong)utf8.Length);
+        Raw(utf8);
+    }
+
+    /// <summary>Bytes without a length.</summary>
+    public void Raw(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(_buffer.AsSpan(_length));
+        _length += bytes.Length;
+    }
 
     /// <summary>A zeroed block to fill in place.</summary>
     public Span<byte> Block(int length)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using StreamRec.Domain;
 
 namespace StreamRec.Journal.Packing;
@@ -52,11 +53,7 @@ internal static partial class SegmentCodec
             writer.Varint((ulong)segment.FirstOffset);
             writer.Varint((ulong)(segment.NextOffset - segment.FirstOffset));
             writer.Varint((ulong)(segment.NextOffset - segment.CompletedOffset));
-            foreach (var user in segment.Users)
-            {
-                writer.Text(user);
-            }
-
+            PackUsers(segment.Users, writer);
             PackColumns(segment, has, writer);
             if (has.HasFlag(Has.Members))
             {
@@ -85,10 +82,10 @@ internal static partial class SegmentCodec
                 nameof(segment));
         }
 
-        var entries = segment.Entries;
+        var entries = SpanOf(segment.Entries);
         var has = Has.Nothing;
         var least = segment.FirstOffset;
-        for (var i = 0; i < entries.Count; i++)
+        for (var i = 0; i < entries.Length; i++)
         {
             var entry = entries[i];
             if ((uint)entry.User >= (uint)segment.Users.Count || (uint)entry.Item >= SequenceEntry.MaxItems
@@ -114,12 +111,14 @@ internal static partial class SegmentCodec
     {
         var capacity = 128L + (3L * members + 1) * PackedWriter.MaxVarint
             + (long)segment.Entries.Count * (5 * PackedWriter.MaxVarint + sizeof(double) + 1);
-        foreach (var user in segment.Users)
+        foreach (var user in segment.Users is IdList ? [] : segment.Users)
         {
             capacity += PackedWriter.MaxVarint + 3L * user.Length;
         }
 
-        foreach (var entry in segment.Entries)
+        capacity += segment.Users is IdList ids ? (PackedWriter.MaxVarint * (long)ids.Count) + ids.Bytes : 0;
+
+        foreach (ref readonly var entry in SpanOf(segment.Entries))
         {
             capacity += entry.EventId is { } id ? PackedWriter.MaxVarint + 3L * id.Length : 0;
         }
@@ -130,9 +129,27 @@ internal static partial class SegmentCodec
                 $"A segment of {segment.Entries.Count} entries does not fit {Array.MaxLength} bytes; append it in pieces.", nameof(segment));
     }
 
+    private static void PackUsers(IReadOnlyList<string> users, PackedWriter writer)
+    {
+        if (users is IdList ids)
+        {
+            for (var i = 0; i < ids.Count; i++)
+            {
+                writer.Text(ids.Utf8(i));
+            }
+
+            return;
+        }
+
+        foreach (var user in users)
+        {
+            writer.Text(user);
+        }
+    }
+
     private static void PackColumns(Segment segment, Has has, PackedWriter writer)
     {
-        var entries = segment.Entries as SegmentEntry[] ?? segment.Entries.ToArray();
+        var entries = SpanOf(segment.Entries);
         var met = 0;
         foreach (var entry in entries)
         {
@@ -184,7 +201,7 @@ internal static partial class SegmentCodec
         }
     }
 
-    private static void PackOffsets(SegmentEntry[] entries, long least, PackedWriter writer)
+    private static void PackOffsets(ReadOnlySpan<SegmentEntry> entries, long least, PackedWriter writer)
     {
         for (var i = 0; i < entries.Length;)
         {
@@ -200,7 +217,7 @@ internal static partial class SegmentCodec
         }
     }
 
-    private static void PackBitmap(SegmentEntry[] entries, Func<SegmentEntry, bool> isSet, PackedWriter writer)
+    private static void PackBitmap(ReadOnlySpan<SegmentEntry> entries, Func<SegmentEntry, bool> isSet, PackedWriter writer)
     {
         var bitmap = writer.Block((entries.Length + 7) / 8);
         for (var i = 0; i < entries.Length; i++)
@@ -208,4 +225,12 @@ internal static partial class SegmentCodec
             bitmap[i / 8] |= (byte)(isSet(entries[i]) ? 1 << (i % 8) : 0);
         }
     }
+
+    /// <summary>The entries without an enumerator and without copying each: they are large, and many passes read them.</summary>
+    private static ReadOnlySpan<SegmentEntry> SpanOf(IReadOnlyList<SegmentEntry> entries) => entries switch
+    {
+        SegmentEntry[] array => array,
+        List<SegmentEntry> list => CollectionsMarshal.AsSpan(list),
+        var other => other.ToArray(),
+    };
 }

@@ -18,22 +18,22 @@ internal static class SequenceCodec
     private const byte Format = 1;
     private const int Header = 32;
 
-    public static int PackedLength(BehaviorSequence sequence) =>
-        Header + sequence.Entries.Length * sizeof(uint) + sequence.RecentEvents.Length * sizeof(ulong) + sizeof(uint);
+    public static int PackedLength(in UserState state) =>
+        Header + state.Entries.Length * sizeof(uint) + state.RecentEvents.Length * sizeof(ulong) + sizeof(uint);
 
-    public static void Pack(BehaviorSequence sequence, ReadOnlySpan<byte> userId, PackedWriter writer)
+    public static void Pack(in UserState state, PackedWriter writer)
     {
         var start = writer.Length;
         var header = writer.Block(Header);
         header[0] = Format;
-        BinaryPrimitives.WriteUInt16LittleEndian(header[2..], (ushort)sequence.RecentEvents.Length);
-        BinaryPrimitives.WriteInt32LittleEndian(header[4..], sequence.Entries.Length);
-        BinaryPrimitives.WriteInt64LittleEndian(header[8..], sequence.Count);
-        BinaryPrimitives.WriteInt64LittleEndian(header[16..], sequence.LastTimestampMs);
-        BinaryPrimitives.WriteInt64LittleEndian(header[24..], sequence.Position);
-        CopyOut(sequence.Entries, writer);
-        CopyOut(sequence.RecentEvents, writer);
-        writer.Checksum(start, PackedWriter.Crc32C(0, userId));
+        BinaryPrimitives.WriteUInt16LittleEndian(header[2..], (ushort)state.RecentEvents.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(header[4..], state.Entries.Length);
+        BinaryPrimitives.WriteInt64LittleEndian(header[8..], state.Count);
+        BinaryPrimitives.WriteInt64LittleEndian(header[16..], state.LastTimestampMs);
+        BinaryPrimitives.WriteInt64LittleEndian(header[24..], state.Position);
+        CopyOut(state.Entries, writer);
+        CopyOut(state.RecentEvents, writer);
+        writer.Checksum(start, PackedWriter.Crc32C(0, state.UserId));
     }
 
     /// <exception cref="JournalCorruptException">The bytes are not a state of this user.</exception>

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace StreamRec.Kafka.Ingest;
@@ -11,8 +12,8 @@ internal static class CatalogueDecoder
         change = null;
         if (value is null)
         {
-            var error = RecordJson.ToId(key, "item_id", interner: null, out var withdrawn);
-            change = error is null ? new CatalogueChange(withdrawn!, null, null, Available: false) : null;
+            var error = RecordJson.CheckId(key, "item_id");
+            change = error is null ? new CatalogueChange(Encoding.UTF8.GetString(key!), null, null, Available: false) : null;
             return error;
         }
 
@@ -52,7 +53,7 @@ internal static class CatalogueDecoder
             if (reader.ValueTextEquals("item_id"u8))
             {
                 reader.Read();
-                error = itemId is null ? RecordJson.ReadId(ref reader, "item_id", null, out itemId) : DecodeError.Duplicate("item_id");
+                error = itemId is null ? RecordJson.ReadId(ref reader, "item_id", out itemId) : DecodeError.Duplicate("item_id");
             }
             else if (reader.ValueTextEquals("title"u8))
             {

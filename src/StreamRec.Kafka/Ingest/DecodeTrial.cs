@@ -33,7 +33,7 @@ public sealed class DecodeTrial
         var headers = new RecordHeaders(null, isStructuredEvent, null, null);
         var error = _decoder.Decode(value, headers, _time.GetUtcNow().ToUnixTimeMilliseconds(), out var interaction);
         return error is null
-            ? new TrialResult(interaction, null, null, false)
+            ? new TrialResult(interaction.Copy(), null, null, false)
             : new TrialResult(null, error.Code, error.Message, error == DecodeError.IgnoredType);
     }
 }

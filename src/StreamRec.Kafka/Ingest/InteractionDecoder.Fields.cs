@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using StreamRec.Domain;
 
@@ -46,7 +47,7 @@ internal sealed partial class InteractionDecoder
             var isId = !isData && reader.ValueTextEquals("id"u8);
             var isTime = !isData && !isId && reader.ValueTextEquals("time"u8);
             reader.Read();
-            var error = isId ? RecordJson.ReadId(ref reader, "event_id", interner: null, out envelope.EventId)
+            var error = isId ? RecordJson.ReadId(ref reader, "event_id", out envelope.EventId)
                 : isTime ? ReadTimestamp(ref reader, ref envelope)
                 : null;
             if (error is not null)
@@ -83,10 +84,14 @@ internal sealed partial class InteractionDecoder
     /// <summary>CloudEvents binary mode: <c>ce_id</c> and <c>ce_time</c> fill in what the interaction lacks.</summary>
     private static DecodeError? ApplyHeaders(RecordHeaders headers, ref Fields fields)
     {
-        if (headers.EventId is { } id && fields.EventId is null
-            && RecordJson.ToId(id, "event_id", interner: null, out fields.EventId) is { } error)
+        if (headers.EventId is { } id && fields.EventId is null)
         {
-            return error;
+            if (RecordJson.CheckId(id, "event_id") is { } error)
+            {
+                return error;
+            }
+
+            fields.EventId = Encoding.UTF8.GetString(id);
         }
 
         if (headers.EventTime is { } time && fields.TimestampMs is null)
@@ -103,11 +108,11 @@ internal sealed partial class InteractionDecoder
         return null;
     }
 
-    private struct Fields()
+    private ref struct Fields()
     {
+        public ReadOnlySpan<byte> UserId;
+        public ReadOnlySpan<byte> ItemId;
         public string? EventId;
-        public string? UserId;
-        public string? ItemId;
         public InteractionType Type = InteractionType.Click;
         public long? TimestampMs;
         public double Value = double.NaN;

@@ -106,22 +106,37 @@ internal sealed partial class InteractionDecoder
 
     private DecodeError? ReadMappedField(ref Utf8JsonReader reader, PathNode node, ref Fields fields, ref Pass pass) => node.Field switch
     {
-        InteractionField.UserId => ReadMappedId(ref reader, node, "user_id", interner: null, out fields.UserId),
-        InteractionField.ItemId => ReadMappedId(ref reader, node, "item_id", _items, out fields.ItemId),
-        InteractionField.EventId => ReadMappedId(ref reader, node, "event_id", interner: null, out fields.EventId),
+        InteractionField.UserId => ReadMappedId(ref reader, node, "user_id", _unescapedUser, out fields.UserId),
+        InteractionField.ItemId => ReadMappedId(ref reader, node, "item_id", _unescapedItem, out fields.ItemId),
+        InteractionField.EventId => ReadMappedEventId(ref reader, node, ref fields),
         InteractionField.Type => ReadMappedType(ref reader, ref fields, ref pass),
         InteractionField.Timestamp when _map!.TimeInSeconds && reader.TokenType == JsonTokenType.Number => ReadSeconds(ref reader, ref fields),
         InteractionField.Timestamp => ReadTimestamp(ref reader, ref fields),
         InteractionField.Value => ReadValue(ref reader, ref fields),
-        InteractionField.EnvelopeId => RecordJson.ReadId(ref reader, "event_id", interner: null, out pass.Envelope.EventId),
+        InteractionField.EnvelopeId => RecordJson.ReadId(ref reader, "event_id", out pass.Envelope.EventId),
         _ => ReadTimestamp(ref reader, ref pass.Envelope),
     };
 
     // Whoever names the place of an id means what is there: any number is taken as its text.
-    private static DecodeError? ReadMappedId(ref Utf8JsonReader reader, PathNode node, string field, Utf8Interner? interner, out string? id) =>
-        node.IsMapped && reader.TokenType == JsonTokenType.Number
-            ? RecordJson.ToId(reader.ValueSpan, field, interner, out id)
-            : RecordJson.ReadId(ref reader, field, interner, out id);
+    private static DecodeError? ReadMappedId(
+        scoped ref Utf8JsonReader reader, PathNode node, string field, Span<byte> unescaped, out ReadOnlySpan<byte> id)
+    {
+        if (!node.IsMapped || reader.TokenType != JsonTokenType.Number)
+        {
+            return RecordJson.ReadId(ref reader, field, unescaped, out id);
+        }
+
+        id = reader.ValueSpan;
+        return RecordJson.CheckId(id, field);
+    }
+
+    private static DecodeError? ReadMappedEventId(ref Utf8JsonReader reader, PathNode node, ref Fields fields)
+    {
+        var unescaped = reader.ValueIsEscaped ? new byte[RecordJson.MaxEscapedBytes] : [];
+        var error = ReadMappedId(ref reader, node, "event_id", unescaped, out var id);
+        fields.EventId = error is null && !id.IsEmpty ? Encoding.UTF8.GetString(id) : null;
+        return error;
+    }
 
     private DecodeError? ReadMappedType(ref Utf8JsonReader reader, ref Fields fields, ref Pass pass)
     {
@@ -170,7 +185,7 @@ internal sealed partial class InteractionDecoder
     }
 
     /// <summary>What a pass over a record has found besides the fields.</summary>
-    private struct Pass()
+    private ref struct Pass()
     {
         public UInt128 Seen;
         public DecodeError? Error;

@@ -1,28 +1,28 @@
+using System.Text;
 using System.Text.Json;
 using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Ingest;
 
 /// <summary>Turns a record's bytes into an interaction, or into the reason why that cannot be done; never throws for what a producer sent.</summary>
-/// <remarks>Reads the bytes in place and makes no string for an item seen lately; users are too many for that to pay. Threading: one thread, the consumer's.</remarks>
+/// <remarks>Reads the bytes in place: the ids that it gives are the record's own bytes wherever nothing had to be unescaped. Threading: one thread, the consumer's.</remarks>
 internal sealed partial class InteractionDecoder
 {
     private static readonly TimeSpan Future = TimeSpan.FromDays(1);
 
     private readonly int _maxRecordBytes;
     private readonly TimeProvider _time;
-    private readonly Utf8Interner _items;
     private readonly FieldMap? _map;
     private readonly UnmatchedTypes _unmatchedTypes = new();
+    private readonly byte[] _unescapedUser = new byte[RecordJson.MaxEscapedBytes];
+    private readonly byte[] _unescapedItem = new byte[RecordJson.MaxEscapedBytes];
     private long _latestMs;
 
     /// <param name="maxRecordBytes">A larger record is refused unparsed.</param>
     /// <param name="mapping">Valid settings of where the fields are.</param>
     /// <param name="time">The clock that a record's time may be a day ahead of.</param>
-    /// <param name="catalogue">The catalogue whose numbers <see cref="ItemNumber"/> gives; null when nobody asks for it.</param>
-    public InteractionDecoder(int maxRecordBytes, MappingOptions mapping, TimeProvider time, Catalogue? catalogue = null)
+    public InteractionDecoder(int maxRecordBytes, MappingOptions mapping, TimeProvider time)
     {
-        _items = new Utf8Interner(catalogue);
         _maxRecordBytes = maxRecordBytes;
         _map = FieldMap.Compile(mapping);
         _time = time;
@@ -31,15 +31,12 @@ internal sealed partial class InteractionDecoder
     /// <summary>The types that meant nothing so far. From any thread.</summary>
     public UnmatchedTypeCounts UnmatchedTypes => _unmatchedTypes.Counts;
 
-    /// <summary>The catalogue's number of the item in the interaction decoded last; negative when it is not known.</summary>
-    public int ItemNumber => _items.Number;
-
     /// <summary>Decodes one record; null when it worked.</summary>
     /// <param name="value">The record's value.</param>
     /// <param name="headers">What <see cref="RecordHeaders.Read"/> found.</param>
     /// <param name="recordTimestampMs">The record's own timestamp, ms since 1970, for an interaction that carries none.</param>
-    /// <param name="interaction">The interaction when null is returned.</param>
-    public DecodeError? Decode(ReadOnlySpan<byte> value, RecordHeaders headers, long recordTimestampMs, out Interaction interaction)
+    /// <param name="interaction">The interaction when null is returned; valid until the next call, and only as long as <paramref name="value"/>.</param>
+    public DecodeError? Decode(ReadOnlySpan<byte> value, RecordHeaders headers, long recordTimestampMs, out DecodedInteraction interaction)
     {
         interaction = default;
         if (RecordJson.CheckBytes(value, _maxRecordBytes) is { } unreadable)
@@ -67,7 +64,15 @@ internal sealed partial class InteractionDecoder
             return RecordJson.BrokenEscape();
         }
 
-        interaction = new Interaction(fields.UserId!, fields.ItemId!, fields.Type, fields.TimestampMs!.Value, fields.Value, fields.EventId);
+        interaction = new DecodedInteraction
+        {
+            UserId = fields.UserId,
+            ItemId = fields.ItemId,
+            Type = fields.Type,
+            TimestampMs = fields.TimestampMs!.Value,
+            Value = fields.Value,
+            EventId = fields.EventId,
+        };
         return null;
     }
 
@@ -106,11 +111,11 @@ internal sealed partial class InteractionDecoder
         switch (field)
         {
             case InteractionField.UserId:
-                return RecordJson.ReadId(ref reader, "user_id", interner: null, out fields.UserId);
+                return RecordJson.ReadId(ref reader, "user_id", _unescapedUser, out fields.UserId);
             case InteractionField.ItemId:
-                return RecordJson.ReadId(ref reader, "item_id", _items, out fields.ItemId);
+                return RecordJson.ReadId(ref reader, "item_id", _unescapedItem, out fields.ItemId);
             case InteractionField.EventId:
-                return RecordJson.ReadId(ref reader, "event_id", interner: null, out fields.EventId);
+                return RecordJson.ReadId(ref reader, "event_id", out fields.EventId);
             case InteractionField.Type:
                 return ReadType(ref reader, ref fields);
             case InteractionField.Timestamp:
@@ -187,12 +192,12 @@ internal sealed partial class InteractionDecoder
 
     private DecodeError? Check(ref Fields fields, long recordTimestampMs)
     {
-        if (fields.UserId is null)
+        if (fields.UserId.IsEmpty)
         {
             return Explain(InteractionField.UserId, DecodeError.Missing("user_id"));
         }
 
-        if (fields.ItemId is null)
+        if (fields.ItemId.IsEmpty)
         {
             return Explain(InteractionField.ItemId, DecodeError.Missing("item_id"));
         }
@@ -210,4 +215,26 @@ internal sealed partial class InteractionDecoder
                 DecodeError.InvalidTimestamp,
                 $"timestamp is {timestamp} ms since 1970; it must be in [0, {(_time.GetUtcNow() + Future).ToUnixTimeMilliseconds()}] (at most one day ahead).");
     }
+}
+
+/// <summary>A decoded interaction whose ids still stand in the record, or in the decoder.</summary>
+internal ref struct DecodedInteraction
+{
+    /// <summary>UTF-8.</summary>
+    public ReadOnlySpan<byte> UserId;
+
+    /// <summary>UTF-8.</summary>
+    public ReadOnlySpan<byte> ItemId;
+    public InteractionType Type;
+    public long TimestampMs;
+    public double Value;
+    public string? EventId;
+
+    /// <summary>One that stands for itself.</summary>
+    public readonly Interaction Copy() =>
+        new(Encoding.UTF8.GetString(UserId), Encoding.UTF8.GetString(ItemId), Type, TimestampMs, Value, EventId);
+
+    /// <summary>Puts it behind others of its partition.</summary>
+    public readonly void AddTo(IngestedInteractions interactions, long offset, string? traceParent) =>
+        interactions.Add(new IngestedInteraction(offset, Type, TimestampMs, Value, EventId, traceParent), UserId, ItemId);
 }

@@ -10,7 +10,7 @@ public sealed partial class KafkaIngest
     private sealed class Partition(SourcePartition source, long firstOffset, long readFrom, TimeProvider time)
     {
         private readonly List<Task> _deadLettered = [];
-        private List<IngestedInteraction> _usable = [];
+        private IngestedInteractions _usable = new();
         private long _firstOffset = firstOffset;
         private long _nextOffset = readFrom;
         private long _logEnd = -1;
@@ -77,10 +77,10 @@ public sealed partial class KafkaIngest
         /// <summary>Offset last asked to be committed.</summary>
         public long Committed { get; set; } = -1;
 
-        public void Add(IngestedInteraction interaction)
+        public void Add(in DecodedInteraction interaction, long offset, string? traceParent)
         {
-            _usable.Add(interaction);
-            Advance(interaction.Offset);
+            interaction.AddTo(_usable, offset, traceParent);
+            Advance(offset);
         }
 
         public void AddUnusable(long offset, Task deadLettered)
@@ -109,8 +109,8 @@ public sealed partial class KafkaIngest
         public void BeginBatch()
         {
             _firstOffset = NextOffset;
-            // As the one before: it will hardly have to grow.
-            _usable = new List<IngestedInteraction>(_usable.Count);
+            // As the one before, which is somebody else's now: it will hardly have to grow.
+            _usable = new IngestedInteractions(Records);
             _deadLettered.Clear();
             Records = 0;
         }

@@ -53,7 +53,6 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
     /// <param name="options">Valid settings.</param>
     /// <param name="mapping">Valid settings of where a record's fields are.</param>
     /// <param name="sink">The shards.</param>
-    /// <param name="catalogue">The catalogue of the shards' journal.</param>
     /// <param name="deadLetters">Where unusable records go.</param>
     /// <param name="completed">Where the shards tell what is finished.</param>
     /// <param name="counted">Told how many partitions the topic has, first and whenever that changes, from the thread pool; must not fail.</param>
@@ -65,7 +64,6 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         KafkaOptions options,
         MappingOptions mapping,
         IInteractionSink sink,
-        Catalogue catalogue,
         IDeadLetters deadLetters,
         CompletedOffsets completed,
         Func<int, Task> counted,
@@ -81,7 +79,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         _time = time;
         _logger = logger;
         _failed = failed;
-        _decoder = new InteractionDecoder(options.MaxRecordBytes, mapping, time, catalogue);
+        _decoder = new InteractionDecoder(options.MaxRecordBytes, mapping, time);
         _committer = new OffsetCommitter(logger);
         _watch = new PartitionWatch(options.Topics.Interactions, counted, time, logger);
         _thread = new ConsumerThread("kafka-ingest", Run);
@@ -284,7 +282,7 @@ public sealed partial class KafkaIngest : IHostedService, IDisposable
         var error = _decoder.Decode(record.Value, headers, record.TimestampMs, out var interaction);
         if (error is null)
         {
-            partition.Add(new IngestedInteraction(record.Offset, interaction, headers.TraceParent, _decoder.ItemNumber));
+            partition.Add(in interaction, record.Offset, headers.TraceParent);
             return;
         }
 

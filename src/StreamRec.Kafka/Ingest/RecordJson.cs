@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using StreamRec.Domain;
 
 namespace StreamRec.Kafka.Ingest;
 
@@ -7,7 +9,7 @@ namespace StreamRec.Kafka.Ingest;
 internal static class RecordJson
 {
     // An escaped character takes up to six bytes (\u00e9) for at least one of the id.
-    internal const int MaxEscapedBytes = 6 * Utf8Interner.MaxBytes;
+    internal const int MaxEscapedBytes = 6 * Interaction.MaxIdBytes;
 
     internal static readonly JsonReaderOptions Options = new() { MaxDepth = 16 };
 
@@ -40,24 +42,25 @@ internal static class RecordJson
 
     internal static DecodeError NotAnObject() => new(DecodeError.InvalidJson, "The record is JSON but not an object.");
 
-    /// <summary>Reads an id: a string, or an integer taken as its text. Null counts as absent and gives null.</summary>
+    /// <summary>Reads an id: a string, or an integer taken as its text. Null counts as absent and gives nothing.</summary>
     /// <param name="reader">At the value.</param>
     /// <param name="field">The field's name, for the error.</param>
-    /// <param name="interner">Where known ids are; null for ids that do not repeat.</param>
-    /// <param name="id">The id.</param>
-    internal static DecodeError? ReadId(ref Utf8JsonReader reader, string field, Utf8Interner? interner, out string? id)
+    /// <param name="unescaped">Room for an id of <see cref="MaxEscapedBytes"/> bytes, which the one returned may stand in.</param>
+    /// <param name="id">The id in UTF-8: the record's own bytes, or <paramref name="unescaped"/>; empty when there is none.</param>
+    internal static DecodeError? ReadId(scoped ref Utf8JsonReader reader, string field, Span<byte> unescaped, out ReadOnlySpan<byte> id)
     {
-        id = null;
+        id = default;
         switch (reader.TokenType)
         {
             case JsonTokenType.Null:
                 return null;
             case JsonTokenType.Number when reader.ValueSpan.IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0:
             case JsonTokenType.String when !reader.ValueIsEscaped:
-                return ToId(reader.ValueSpan, field, interner, out id);
+                id = reader.ValueSpan;
+                return CheckId(id, field);
             case JsonTokenType.String when reader.ValueSpan.Length <= MaxEscapedBytes:
-                Span<byte> unescaped = stackalloc byte[MaxEscapedBytes];
-                return ToId(unescaped[..reader.CopyString(unescaped)], field, interner, out id);
+                id = unescaped[..reader.CopyString(unescaped)];
+                return CheckId(id, field);
             case JsonTokenType.String:
                 return WrongLength(field, reader.ValueSpan.Length);
             default:
@@ -65,23 +68,19 @@ internal static class RecordJson
         }
     }
 
-    internal static DecodeError? ToId(ReadOnlySpan<byte> utf8, string field, Utf8Interner? interner, out string? id)
+    /// <summary>The same as a string; null when there is none.</summary>
+    internal static DecodeError? ReadId(ref Utf8JsonReader reader, string field, out string? id)
     {
-        id = null;
-        if (utf8.Length is 0 or > Utf8Interner.MaxBytes)
-        {
-            return WrongLength(field, utf8.Length);
-        }
-
-        var isValid = interner is null ? Utf8Interner.TryCreate(utf8, out var value) : interner.TryIntern(utf8, out value);
-        if (!isValid)
-        {
-            return DecodeError.Invalid(field, "has control characters or is not valid UTF-8; an id must be text without them.");
-        }
-
-        id = value;
-        return null;
+        var error = ReadId(ref reader, field, reader.ValueIsEscaped ? new byte[MaxEscapedBytes] : [], out var utf8);
+        id = error is null && !utf8.IsEmpty ? Encoding.UTF8.GetString(utf8) : null;
+        return error;
     }
+
+    /// <summary>What is wrong with an id; null when nothing is.</summary>
+    internal static DecodeError? CheckId(ReadOnlySpan<byte> utf8, string field) =>
+        utf8.Length is 0 or > Interaction.MaxIdBytes ? WrongLength(field, utf8.Length)
+        : Interaction.IsId(utf8) ? null
+        : DecodeError.Invalid(field, "has control characters or is not valid UTF-8; an id must be text without them.");
 
     internal static string Kind(JsonTokenType token) => token switch
     {
@@ -94,5 +93,5 @@ internal static class RecordJson
     };
 
     private static DecodeError WrongLength(string field, int bytes) =>
-        DecodeError.Invalid(field, $"has {bytes} bytes; an id has 1 to {Utf8Interner.MaxBytes} UTF-8 bytes.");
+        DecodeError.Invalid(field, $"has {bytes} bytes; an id has 1 to {Interaction.MaxIdBytes} UTF-8 bytes.");
 }

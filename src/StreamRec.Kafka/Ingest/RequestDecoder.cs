@@ -50,12 +50,12 @@ internal static class RequestDecoder
             if (reader.ValueTextEquals("request_id"u8))
             {
                 reader.Read();
-                error = requestId is null ? RecordJson.ReadId(ref reader, "request_id", null, out requestId) : DecodeError.Duplicate("request_id");
+                error = requestId is null ? RecordJson.ReadId(ref reader, "request_id", out requestId) : DecodeError.Duplicate("request_id");
             }
             else if (reader.ValueTextEquals("user_id"u8))
             {
                 reader.Read();
-                error = userId is null ? RecordJson.ReadId(ref reader, "user_id", null, out userId) : DecodeError.Duplicate("user_id");
+                error = userId is null ? RecordJson.ReadId(ref reader, "user_id", out userId) : DecodeError.Duplicate("user_id");
             }
             else if (reader.ValueTextEquals("k"u8))
             {
@@ -114,7 +114,7 @@ internal static class RequestDecoder
 
         while (reader.Read() && reader.TokenType is not JsonTokenType.EndArray)
         {
-            if (RecordJson.ReadId(ref reader, "exclude", null, out var item) is { } error)
+            if (RecordJson.ReadId(ref reader, "exclude", out var item) is { } error)
             {
                 return error;
             }

@@ -114,7 +114,7 @@ public sealed class TopicReplay : IDisposable
         }
 
         // The first batch begins where the journal is, so that its position moves over what is left out.
-        var batch = new List<IngestedInteraction>();
+        var batch = new IngestedInteractions();
         var first = position;
         if (from < log.High)
         {
@@ -134,20 +134,20 @@ public sealed class TopicReplay : IDisposable
                 if (next - first >= _options.BatchSize || next >= log.High)
                 {
                     await DeliverAsync(new InteractionBatch(source, first, next, batch, Task.CompletedTask), cancellationToken);
-                    (first, batch) = (next, []);
+                    (first, batch) = (next, new IngestedInteractions());
                     report(next);
                 }
             }
         }
         else if (from > first)
         {
-            await DeliverAsync(new InteractionBatch(source, first, from, [], Task.CompletedTask), cancellationToken);
+            await DeliverAsync(new InteractionBatch(source, first, from, new IngestedInteractions(), Task.CompletedTask), cancellationToken);
         }
 
         await _sink.CloseAsync(source, cancellationToken);
     }
 
-    private void Decode(ConsumeResult<byte[], byte[]> record, List<IngestedInteraction> batch)
+    private void Decode(ConsumeResult<byte[], byte[]> record, IngestedInteractions batch)
     {
         _records++;
         var message = record.Message;
@@ -156,7 +156,7 @@ public sealed class TopicReplay : IDisposable
         if (error is null)
         {
             _interactions++;
-            batch.Add(new IngestedInteraction(record.Offset.Value, interaction, headers.TraceParent));
+            interaction.AddTo(batch, record.Offset.Value, headers.TraceParent);
         }
         else if (error == DecodeError.IgnoredType)
         {

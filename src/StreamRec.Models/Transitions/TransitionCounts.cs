@@ -48,7 +48,7 @@ public sealed class TransitionCounts : IInteractionObserver
     internal ReadOnlySpan<float> LogOccurrences => Volatile.Read(ref _logOccurrences);
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
         if (entry.Type == InteractionType.Impression)
         {

@@ -1,3 +1,4 @@
+using System.Text;
 using StreamRec.Domain;
 
 namespace StreamRec.Training.Evaluation;
@@ -71,17 +72,20 @@ public sealed class Prequential(
     }
 
     /// <inheritdoc/>
-    public void Observed(string userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
     {
         if (entry.Type == InteractionType.Impression)
         {
             return;
         }
 
+        Span<char> chars = stackalloc char[Interaction.MaxIdBytes];
+        ReadOnlySpan<char> user = chars[..Encoding.UTF8.GetChars(userId, chars)];
+        var lists = _lists.GetAlternateLookup<ReadOnlySpan<char>>();
         (int[] Items, long Sequence) list;
         lock (_gate)
         {
-            if (!_lists.TryGetValue(userId, out list))
+            if (!lists.TryGetValue(user, out list))
             {
                 return;
             }
@@ -112,9 +116,9 @@ public sealed class Prequential(
         lock (_gate)
         {
             // Unless a newer one has been served meanwhile, which waits for the next interaction.
-            if (_lists.TryGetValue(userId, out var newest) && newest.Items == list.Items)
+            if (lists.TryGetValue(user, out var newest) && newest.Items == list.Items)
             {
-                _lists.Remove(userId);
+                lists.Remove(user);
             }
         }
 
