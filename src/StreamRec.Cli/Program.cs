@@ -15,6 +15,7 @@ var root = new RootCommand("StreamRec: clicks in from Kafka, recommendations out
     EvaluateCommand.Create(),
     CompareCommand.Create(),
     RecommendCommand.Create(),
+    PromptCommand.Create(),
     ModelsCommand.Create(),
     UsersCommand.Create(),
     ResumeCommand.Create(),

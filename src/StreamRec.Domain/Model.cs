@@ -11,7 +11,7 @@ public readonly record struct ModelQuery(
     string UserId, ReadOnlyMemory<int> Window, ReadOnlyMemory<int> Masked, int K);
 
 /// <summary>A model that can answer. Immutable once loaded; freed by its last lease.</summary>
-/// <remarks>Threading: <see cref="Recommend"/> from several threads at once; <see cref="IDisposable.Dispose"/> only when no call is running.</remarks>
+/// <remarks>Threading: <c>Recommend</c> from several threads at once; <see cref="IDisposable.Dispose"/> only when no call is running.</remarks>
 public interface IModel : IDisposable
 {
     /// <summary>Which checkpoint this is.</summary>
@@ -20,7 +20,36 @@ public interface IModel : IDisposable
     /// <summary>Answers a batch: for each query its best items, best first, or an empty list where the model knows nothing of the window.</summary>
     /// <exception cref="ModelFailedException">The computation failed, for example for want of memory.</exception>
     IReadOnlyList<RankedItem>[] Recommend(IReadOnlyList<ModelQuery> queries);
+
+    /// <summary>
+    /// As <see cref="Recommend(IReadOnlyList{ModelQuery})"/>, within a budget: a query that it has no room for is answered with
+    /// <see cref="AnswerBudget.Exceeded"/>. A model whose answers cost little need not look at it.
+    /// </summary>
+    IReadOnlyList<RankedItem>[] Recommend(IReadOnlyList<ModelQuery> queries, AnswerBudget budget) => Recommend(queries);
 }
+
+/// <summary>What one call to a model may cost.</summary>
+/// <param name="Time">No part of a batch is begun after this; null = as long as it takes.</param>
+/// <param name="Tokens">Tokens that are read at the most, by models that read text; null = as many as there are.</param>
+public readonly record struct AnswerBudget(TimeSpan? Time, int? Tokens)
+{
+    /// <summary>The answer, empty and known by its reference, to a query that a budget had no room for.</summary>
+    public static IReadOnlyList<RankedItem> Exceeded { get; } = new List<RankedItem>().AsReadOnly();
+}
+
+/// <summary>A model that reads sequences as text.</summary>
+public interface ITextModel : IModel
+{
+    /// <summary>The text that a query is read as; nothing where the model knows no item of the window.</summary>
+    IReadOnlyList<TextToken> Read(ModelQuery query);
+}
+
+/// <summary>A token of a text.</summary>
+/// <param name="Id">Its row in the model's table.</param>
+/// <param name="Text">As people read it.</param>
+/// <param name="UserId">The user whose word it belongs to, or null.</param>
+/// <param name="ItemId">The item whose word it belongs to, or null.</param>
+public sealed record TextToken(int Id, string Text, string? UserId, string? ItemId);
 
 /// <summary>A model whose lists may end with items of a second step, found from the window with the model's own next item added.</summary>
 public interface ITwoStepRecall : IModel

@@ -15,6 +15,15 @@ public sealed record InferenceOptions
 
     /// <summary>Threads that compute lists, 1 to 64. The native thread budget is set apart, so the rule on a CPU is one for each core to spend.</summary>
     public int Workers { get; init; } = 1;
+
+    /// <summary>
+    /// How long a batch may take, 1 ms to 10 min: what no time is left for gets the fallback list, which says <c>overload</c>. Only models
+    /// that write text look at it; the others answer at once.
+    /// </summary>
+    public TimeSpan AnswerTime { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Tokens that a model which reads text may read for a batch, 1 to 100,000,000; what is beyond gets the fallback list likewise.</summary>
+    public int AnswerTokens { get; init; } = 100_000;
 }
 
 public sealed class InferenceOptionsValidator : IValidateOptions<InferenceOptions>
@@ -25,6 +34,12 @@ public sealed class InferenceOptionsValidator : IValidateOptions<InferenceOption
         Check(nameof(options.MaxBatchSize), options.MaxBatchSize, 1, 4096);
         Check(nameof(options.QueueCapacity), options.QueueCapacity, 1, 10_000_000);
         Check(nameof(options.Workers), options.Workers, 1, 64);
+        Check(nameof(options.AnswerTokens), options.AnswerTokens, 1, 100_000_000);
+        if (options.AnswerTime < TimeSpan.FromMilliseconds(1) || options.AnswerTime > TimeSpan.FromMinutes(10))
+        {
+            failures.Add($"{InferenceOptions.SectionName}:{nameof(options.AnswerTime)} is {options.AnswerTime}; it must be in [00:00:00.001, 00:10:00].");
+        }
+
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
 
         void Check(string key, int value, int low, int high)

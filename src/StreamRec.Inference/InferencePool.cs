@@ -135,7 +135,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
         for (var i = 0; i < queries.Length; i++)
         {
             var list = lists?[i];
-            var why = list is { Count: > 0 } ? Fallback.None : fallback;
+            var why = list is { Count: > 0 } ? Fallback.None : ReferenceEquals(list, AnswerBudget.Exceeded) ? Fallback.Overload : fallback;
             if (why != Fallback.None)
             {
                 list = _fallback.Top(queries[i].K, queries[i].Window.Span, queries[i].Masked.Span);
@@ -155,7 +155,7 @@ public sealed class InferencePool : IListRequests, IAsyncDisposable
 
         try
         {
-            return (model.Recommend(queries), Fallback.ColdStart);
+            return (model.Recommend(queries, new AnswerBudget(_options.AnswerTime, _options.AnswerTokens)), Fallback.ColdStart);
         }
         catch (ModelFailedException exception)
         {

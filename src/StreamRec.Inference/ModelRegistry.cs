@@ -150,7 +150,12 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
         {
             if (!FileNamePattern().IsMatch(name))
             {
-                throw new CheckpointRejectedException($"{version}: the manifest names '{Printable(name)}', which is not a plain file name");
+                throw new CheckpointRejectedException($"{version}: the manifest names '{Printable(name)}', which is not a plain file name, of the directory or of one folder in it");
+            }
+
+            if (Path.GetDirectoryName(name) is { Length: > 0 } folder && new DirectoryInfo(Path.Combine(directory, folder)).LinkTarget is not null)
+            {
+                throw new CheckpointRejectedException($"{version}: {folder} is a link; checkpoints hold plain files only");
             }
 
             var file = new FileInfo(Path.Combine(directory, name));
@@ -196,6 +201,11 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
             foreach (var name in content.Files)
             {
                 Durable.FlushFile(Path.Combine(temporary, name));
+            }
+
+            foreach (var folder in content.Files.Select(Path.GetDirectoryName).Where(folder => folder is { Length: > 0 }).Distinct())
+            {
+                Durable.FlushDirectory(Path.Combine(temporary, folder!));
             }
 
             // Another process may take the number first: then the rename fails and the next number is tried.
@@ -315,7 +325,7 @@ public sealed partial class ModelRegistry(string root, ILogger<ModelRegistry> lo
     [GeneratedRegex("^[a-z0-9-]{1,64}\\z", RegexOptions.CultureInvariant)]
     private static partial Regex FamilyPattern();
 
-    [GeneratedRegex("^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}\\z", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^([A-Za-z0-9_-][A-Za-z0-9._-]{0,127}/)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}\\z", RegexOptions.CultureInvariant)]
     private static partial Regex FileNamePattern();
 }
 

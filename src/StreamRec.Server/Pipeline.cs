@@ -9,6 +9,7 @@ using StreamRec.Journal;
 using StreamRec.Kafka;
 using StreamRec.Kafka.Ingest;
 using StreamRec.Kafka.Publish;
+using StreamRec.Models.GenRecSeq2Seq;
 using StreamRec.Models.RecGpt;
 using StreamRec.Models.Transitions;
 using StreamRec.Torch;
@@ -52,7 +53,7 @@ public sealed class Pipeline : IAsyncDisposable
         typeof(Pipeline).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     /// <summary>The model families that this program knows.</summary>
-    public static IReadOnlyList<IModelFamily> Families { get; } = [new RecGptFamily(), new TransitionsFamily()];
+    public static IReadOnlyList<IModelFamily> Families { get; } = [new RecGptFamily(), new GenRecFamily(TimeProvider.System), new TransitionsFamily()];
 
     public StreamRecOptions Options { get; }
 
@@ -256,14 +257,24 @@ public sealed class Pipeline : IAsyncDisposable
     private ActorRef<TrainerMessage> SpawnTrainer(ActorSystem actors, FreshInteractions fresh, JsonElement recipe)
     {
         var options = Options.Training;
-        var family = Families.FirstOrDefault(f => f.Name == options.Family) ?? throw new ArgumentException(
-            $"{TrainingOptions.SectionName}:Family is '{options.Family}'; it must be one of {string.Join(", ", Families.Select(f => f.Name))}.");
+        var family = FamilyOf(recipe, options);
         family.CheckRecipe(recipe);
         return actors.Spawn(
             "trainer",
             () => new Trainer(
                 options, recipe, Journal, Models, family, CountTransitions(recipe, Journal.Catalogue), fresh, Remember, CodeVersion, _time, _logs.CreateLogger<Trainer>()),
             new SpawnOptions { MailboxCapacity = 16 });
+    }
+
+    /// <summary>The family that a recipe names with its key <c>family</c>, else the one of the settings.</summary>
+    /// <exception cref="ArgumentException">There is no such family.</exception>
+    public static IModelFamily FamilyOf(JsonElement recipe, TrainingOptions options)
+    {
+        var named = recipe.ValueKind == JsonValueKind.Object && recipe.TryGetProperty("family", out var key) && key.ValueKind == JsonValueKind.String
+            ? key.GetString()
+            : null;
+        return Families.FirstOrDefault(family => family.Name == (named ?? options.Family)) ?? throw new ArgumentException(
+            $"{(named is null ? $"{TrainingOptions.SectionName}:Family" : "The recipe's family")} is '{named ?? options.Family}'; it must be one of {string.Join(", ", Families.Select(f => f.Name))}.");
     }
 
     /// <summary>Counts transitions as a recipe says, from histories that are given and nothing else.</summary>

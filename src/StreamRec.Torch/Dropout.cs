@@ -13,6 +13,9 @@ public sealed class Dropout : Module
         _p = p;
     }
 
+    /// <summary>Probability with which an element is dropped now: 0 outside training.</summary>
+    public double Rate => Training ? _p : 0;
+
     /// <summary>x itself when nothing is dropped: no call is made then.</summary>
-    public Tensor Forward(Tensor x) => Training && _p > 0 ? Functional.Dropout(x, _p, training: true) : x;
+    public Tensor Forward(Tensor x) => Rate > 0 ? Functional.Dropout(x, Rate, training: true) : x;
 }

@@ -11,6 +11,11 @@ internal static partial class Native
         out nint result, out nint error);
 
     [LibraryImport(Library)]
+    internal static partial int sr_packed_full_attention(
+        TensorHandle q, TensorHandle k, TensorHandle v, TensorHandle queryOffsets, TensorHandle offsets, long heads, double p, long seed,
+        out nint result, out nint error);
+
+    [LibraryImport(Library)]
     internal static partial int sr_residual_norm(
         TensorHandle x, TensorHandle y, TensorHandle weight, TensorHandle bias, double eps, double p, long seed,
         out nint result, out nint error);

@@ -27,6 +27,24 @@ public static class Packed
         return Native.Own(status, result, error);
     }
 
+    /// <summary>Softmax attention in which every query sees all keys of its sequence, scaled by 1 / sqrt(d / heads).</summary>
+    /// <param name="q"><c>[M, d]</c>; a head is d / heads neighbouring columns.</param>
+    /// <param name="k"><c>[N, d]</c>.</param>
+    /// <param name="v"><c>[N, d]</c>.</param>
+    /// <param name="queryOffsets">int64 <c>[B + 1]</c>, from 0 to M; a sequence that has queries has keys.</param>
+    /// <param name="offsets">int64 <c>[B + 1]</c>, from 0 to N.</param>
+    /// <param name="heads">A divisor of d.</param>
+    /// <param name="dropout">Probability with which a weight is dropped, in [0, 1).</param>
+    /// <param name="seed">Of the dropout.</param>
+    /// <returns><c>[M, d]</c>.</returns>
+    public static Tensor FullAttention(
+        Tensor q, Tensor k, Tensor v, Tensor queryOffsets, Tensor offsets, int heads, double dropout = 0, long seed = 0)
+    {
+        var status = Native.sr_packed_full_attention(
+            q.Handle, k.Handle, v.Handle, queryOffsets.Handle, offsets.Handle, heads, dropout, seed, out var result, out var error);
+        return Native.Own(status, result, error);
+    }
+
     /// <summary>Layer norm of x + dropout(y).</summary>
     /// <param name="x"><c>[N, d]</c>.</param>
     /// <param name="y"><c>[N, d]</c>.</param>

@@ -10,7 +10,7 @@ public sealed record TrainingOptions
     /// <summary>Whether the server trains at all.</summary>
     public TrainingMode Mode { get; init; } = TrainingMode.Continuous;
 
-    /// <summary>The family that is trained.</summary>
+    /// <summary>The family that is trained, unless the recipe names it.</summary>
     public string Family { get; init; } = "recgpt";
 
     /// <summary>The family's recipe file; null uses the recipe's own defaults.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 using StreamRec.Benchmarks;
 using StreamRec.Cli.Bench;
 
-// ./build.sh bench [ingest|journal|recovery|path|memory|transitions|join|train] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
+// ./build.sh bench [ingest|journal|recovery|path|memory|transitions|tokenize|join|train|genrec] [rounds]: each benchmark with its anchor in the same run, rounds interleaved,
 // median with min and max. Ours alone, on any machine: streamrec bench.
 // Runs that have to find nothing:
 // ./build.sh bench crash [--kills n] [--seed n] [--journal connection string]: kills the server and looks what is left.
@@ -45,6 +45,13 @@ async Task<int> MeasureAsync(string benchmark)
         return 0;
     }
 
+    // Child processes of genrec.
+    if (benchmark is "genrec-train" or "genrec-decode")
+    {
+        GenRecJob.Run(benchmark, args[1], args[2]);
+        return 0;
+    }
+
     var rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
     var passes = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 5;
     (string Name, Func<Task> Run)[] all =
@@ -55,7 +62,9 @@ async Task<int> MeasureAsync(string benchmark)
         ("path", () => PathBenchmark.RunAsync(rounds)),
         ("memory", () => MemoryBenchmark.RunAsync(rounds)),
         ("train", () => TrainBenchmark.RunAsync(rounds, passes)),
+        ("genrec", () => GenRecBenchmark.RunAsync(rounds)),
         ("transitions", () => TransitionsBenchmark.RunAsync(rounds)),
+        ("tokenize", () => TokenizeBenchmark.RunAsync(rounds)),
         ("join", () => JoinBenchmark.RunAsync(rounds)),
     ];
     var chosen = all.Where(one => benchmark == "all" || one.Name == benchmark).ToList();

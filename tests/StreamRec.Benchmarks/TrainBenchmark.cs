@@ -44,11 +44,11 @@ internal static class TrainBenchmark
             {
                 foreach (var us in round % 2 == 0 ? new[] { true, false } : [false, true])
                 {
-                    (us ? ours : peer).Add(await (us
-                        ? PinnedAsync(Environment.ProcessPath!, "train-ours", loss, $"{epochs}", $"{round + 1}")
-                        : PinnedAsync(
-                            "/usr/bin/python3", Peer, "train", "--data", Data, "--loss", loss, "--epochs", $"{epochs}", "--batch", $"{BatchSize}",
-                            "--threads", "1", "--seed", $"{round + 1}")));
+                    (us ? ours : peer).Add(Passes(await (us
+                        ? Pinned.OursAsync("train-ours", loss, $"{epochs}", $"{round + 1}")
+                        : Pinned.PythonAsync(
+                            null, Peer, "train", "--data", Data, "--loss", loss, "--epochs", $"{epochs}", "--batch", $"{BatchSize}",
+                            "--threads", "1", "--seed", $"{round + 1}"))));
                 }
             }
 
@@ -95,45 +95,12 @@ internal static class TrainBenchmark
         }
     }
 
-    private static async Task<string?> MissingAsync()
-    {
-        if (!File.Exists(Data) || !File.Exists(Peer))
-        {
-            return $"{(File.Exists(Data) ? Peer : Data)} is missing";
-        }
+    private static async Task<string?> MissingAsync() => !File.Exists(Data) || !File.Exists(Peer)
+        ? $"{(File.Exists(Data) ? Peer : Data)} is missing"
+        : await Pinned.MissingAsync();
 
-        if (!OperatingSystem.IsLinux())
-        {
-            return "taskset pins the processes and there is none here";
-        }
-
-        try
-        {
-            await OutputAsync("/usr/bin/python3", "-c", "import torch");
-            return null;
-        }
-        catch (InvalidOperationException)
-        {
-            return "python3-torch is missing (apt-get install --no-install-recommends python3-torch)";
-        }
-    }
-
-    private static async Task<Pass[]> PinnedAsync(string program, params string[] arguments)
-    {
-        var output = await OutputAsync("taskset", ["-c", "0", program, .. arguments]);
-        return [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<Pass>(line)!)];
-    }
-
-    private static async Task<string> OutputAsync(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
-        // Each side with the kernels that it gets on a machine where nobody has chosen for it.
-        start.Environment.Remove("OPENBLAS_CORETYPE");
-        using var process = Process.Start(start)!;
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}.");
-    }
+    private static Pass[] Passes(string output) =>
+        [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<Pass>(line)!)];
 
     private static void Print(string name, List<Pass[]> runs)
     {

@@ -3,7 +3,7 @@ using StreamRec.Domain;
 
 namespace StreamRec.Inference.Tests;
 
-/// <summary>A family whose checkpoints are one text file: "ok", or the reason why a load must be refused.</summary>
+/// <summary>A family whose checkpoints are a text file, "ok" or the reason why a load must be refused, and another in a folder.</summary>
 internal sealed class FakeFamily : IModelFamily
 {
     private readonly List<FakeModel> _loaded = [];
@@ -54,7 +54,9 @@ internal sealed class FakeFamily : IModelFamily
     public static CheckpointContent Write(string directory, string content)
     {
         File.WriteAllText(Path.Combine(directory, "weights.txt"), content);
-        return new CheckpointContent(JsonSerializer.SerializeToElement(new { }), ["weights.txt"], []);
+        Directory.CreateDirectory(Path.Combine(directory, "words"));
+        File.WriteAllText(Path.Combine(directory, "words", "list.txt"), "a b c");
+        return new CheckpointContent(JsonSerializer.SerializeToElement(new { }), ["weights.txt", "words/list.txt"], []);
     }
 }
 
@@ -65,6 +67,12 @@ internal sealed class FakeModel(ModelVersion version) : IModel
 
     public bool Disposed { get; private set; }
 
+    /// <summary>What the last call was allowed to cost.</summary>
+    public AnswerBudget Budget { get; private set; }
+
+    /// <summary>Queries of a call that the budget has no room for, counted from the end.</summary>
+    public int OverBudget { get; set; }
+
     /// <summary>Runs inside each call, for tests that hold a batch or make it fail.</summary>
     public Action<IReadOnlyList<ModelQuery>>? Computing { get; set; }
 
@@ -73,6 +81,14 @@ internal sealed class FakeModel(ModelVersion version) : IModel
         ObjectDisposedException.ThrowIf(Disposed, this);
         Computing?.Invoke(queries);
         return [.. queries.Select(query => query.Window.Length == 0 ? (IReadOnlyList<RankedItem>)[] : [new RankedItem(version.Version, 1, "fake")])];
+    }
+
+    public IReadOnlyList<RankedItem>[] Recommend(IReadOnlyList<ModelQuery> queries, AnswerBudget budget)
+    {
+        Budget = budget;
+        var lists = Recommend(queries);
+        Array.Fill(lists, AnswerBudget.Exceeded, lists.Length - OverBudget, OverBudget);
+        return lists;
     }
 
     public void Dispose() => Disposed = true;

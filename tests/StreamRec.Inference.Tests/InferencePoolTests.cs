@@ -117,6 +117,19 @@ public sealed class InferencePoolTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_list_that_the_budget_has_no_room_for_falls_back_as_overload()
+    {
+        Activate();
+        _family.Loaded[0].OverBudget = 1;
+
+        var list = await AskAsync("u", 1, new SequenceEntry(0, InteractionType.Click));
+
+        Assert.Equal(Fallback.Overload, list.Fallback);
+        Assert.Equal([1, 2, 3], list.Items.Select(item => item.Item));
+        Assert.Equal(new AnswerBudget(TimeSpan.FromSeconds(5), 100_000), _family.Loaded[0].Budget);
+    }
+
+    [Fact]
     public async Task A_withdrawn_or_excluded_item_is_in_no_list()
     {
         _catalogue.Describe("item-1", null, null, available: false);

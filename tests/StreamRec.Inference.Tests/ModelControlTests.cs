@@ -84,6 +84,9 @@ public sealed class ModelControlTests : IDisposable
     [InlineData("no manifest", "does not exist")]
     [InlineData("broken manifest", "is not a manifest")]
     [InlineData("traversal", "not a plain file name")]
+    [InlineData("linked folder", "words is a link")]
+    [InlineData("file in a folder", "words/list.txt was altered")]
+    [InlineData("file two folders deep", "not a plain file name")]
     public void A_checkpoint_that_fails_a_check_is_refused_and_the_live_model_stays(string fault, string reason)
     {
         _control.Activate(Publish());
@@ -108,6 +111,16 @@ public sealed class ModelControlTests : IDisposable
                 break;
             case "broken manifest":
                 File.WriteAllText(manifest, "{");
+                break;
+            case "linked folder":
+                Directory.Move(Path.Combine(directory, "words"), directory + ".real");
+                Directory.CreateSymbolicLink(Path.Combine(directory, "words"), directory + ".real");
+                break;
+            case "file in a folder":
+                File.AppendAllText(Path.Combine(directory, "words", "list.txt"), "more");
+                break;
+            case "file two folders deep":
+                File.WriteAllText(manifest, File.ReadAllText(manifest).Replace("words/list.txt", "words/words/list.txt", StringComparison.Ordinal));
                 break;
             case "traversal":
                 File.WriteAllText(manifest, File.ReadAllText(manifest).Replace("weights.txt", "../1/weights.txt", StringComparison.Ordinal));

@@ -3,7 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using StreamRec.Domain;
+using StreamRec.Models.GenRecSeq2Seq;
 using StreamRec.Models.RecGpt;
+using StreamRec.Training;
 
 namespace StreamRec.Server.Tests;
 
@@ -63,7 +65,7 @@ public sealed class SettingsFileTests
     {
         var recipe = Pipeline.ReadRecipe(Repository.Config("models", name));
         var catalogue = new Catalogue();
-        var family = Pipeline.Families.Single(f => f.Name == "recgpt");
+        var family = Pipeline.FamilyOf(recipe, new TrainingOptions());
 
         using var model = family.Create(
             recipe, new TrainingVocabulary([catalogue.Add("a"), catalogue.Add("b"), catalogue.Add("c")], ["u"]), null, new ModelContext(catalogue, NoEvidence.Instance), seed: 1);
@@ -83,6 +85,30 @@ public sealed class SettingsFileTests
 
         Assert.Equal(Flatten(defaults), Flatten(document.RootElement));
     }
+
+    [Fact]
+    public void The_recipe_file_of_genrec_has_every_key_with_its_default_and_no_other()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(Repository.Config("models", "genrec-seq2seq.json")), WithComments);
+        var defaults = JsonSerializer.SerializeToElement(new GenRecRecipe(), AsInRecipes);
+
+        Assert.Equal(Flatten(defaults), Flatten(document.RootElement));
+    }
+
+    [Theory]
+    [InlineData("{}", "recgpt", "recgpt")]
+    [InlineData("{}", "genrec-seq2seq", "genrec-seq2seq")]
+    [InlineData("""{"family":"genrec-seq2seq"}""", "recgpt", "genrec-seq2seq")]
+    public void A_recipe_s_own_family_comes_before_the_settings(string recipe, string setting, string family) =>
+        Assert.Equal(family, Pipeline.FamilyOf(JsonSerializer.Deserialize<JsonElement>(recipe), new TrainingOptions { Family = setting }).Name);
+
+    [Theory]
+    [InlineData("{}", "Training:Family is 'nobody'; it must be one of recgpt, genrec-seq2seq, transitions.")]
+    [InlineData("""{"family":"somebody"}""", "The recipe's family is 'somebody'")]
+    public void A_family_that_is_unknown_is_refused_by_name(string recipe, string expected) => Assert.Contains(
+        expected,
+        Assert.Throws<ArgumentException>(() => Pipeline.FamilyOf(JsonSerializer.Deserialize<JsonElement>(recipe), new TrainingOptions { Family = "nobody" })).Message,
+        StringComparison.Ordinal);
 
     [Fact]
     public void The_recipe_file_of_transitions_has_every_key_with_its_default_and_no_other()

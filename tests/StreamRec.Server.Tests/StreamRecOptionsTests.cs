@@ -167,7 +167,7 @@ public sealed class StreamRecOptionsTests : IDisposable
     [InlineData("Kafka:Consumer:fetch.wait.max.ms", "Kafka:Consumer:fetch.wait.max.ms is not a setting; those of Kafka:Consumer are Config.")]
     [InlineData("Kafka:Producer:Config:ssl:ca", "Kafka:Producer:Config:ssl:ca is \"7\"; no property of librdkafka has a colon in its name.")]
     [InlineData("Users:K:Max", "Users:K is a section here; it must be a whole number.")]
-    [InlineData("Inference", "Inference is '7'; it must be a section with some of MaxBatchSize, QueueCapacity, Workers.")]
+    [InlineData("Inference", "Inference is '7'; it must be a section with some of MaxBatchSize, QueueCapacity, Workers, AnswerTime, AnswerTokens.")]
     [InlineData("Kafka:Topics", "Kafka:Topics is '7'; it must be a section with some of ")]
     public void What_is_not_known_is_refused_with_what_is(string key, string expected) =>
         Assert.StartsWith(expected, Assert.Single(Faults((key, "7"))), StringComparison.Ordinal);

@@ -36,6 +36,41 @@ public sealed class PackedTests
         Near(v, fused.Gradients[2]);
     }
 
+    [Theory]
+    [InlineData(8, 2)]
+    [InlineData(128, 2)]
+    [InlineData(30, 3)]
+    public void Full_attention_and_its_gradients_equal_the_plain_formulation(int d, int heads)
+    {
+        using var scope = TensorScope.Enter();
+        // A sequence without queries, one without either, more queries than keys and fewer.
+        long[] queryOffsets = [0, 0, 7, 7, 9, 12];
+        var (q, k, v, weight) = (Leaf(12, d, 1), Leaf(32, d, 2), Leaf(32, d, 3), Plain(12, d, 4));
+
+        var fused = Gradients(Packed.FullAttention(q, k, v, Tensor.From(queryOffsets), Tensor.From(Offsets), heads), weight, q, k, v);
+        var outputs = new List<float[]>();
+        for (var b = 0; b < 5; b++)
+        {
+            var (begin, length) = (queryOffsets[b], queryOffsets[b + 1] - queryOffsets[b]);
+            if (length > 0)
+            {
+                var (one, two, three) = (Split(q, queryOffsets), Split(k, Offsets), Split(v, Offsets));
+                var scores = one.MatMul(two.Transpose(-1, -2)) * (1 / Math.Sqrt((double)d / heads));
+                var output = scores.Softmax(-1).MatMul(three).Transpose(0, 1).Reshape([length, d]);
+                outputs.Add(output.Detach().ToArray<float>());
+                (output * weight.Narrow(0, begin, length)).Sum().Backward();
+            }
+
+            Tensor Split(Tensor x, long[] offsets) =>
+                x.Narrow(0, offsets[b], offsets[b + 1] - offsets[b]).View(-1, heads, d / heads).Transpose(0, 1);
+        }
+
+        Near([.. outputs.SelectMany(o => o)], fused.Output);
+        Near(q, fused.Gradients[0]);
+        Near(k, fused.Gradients[1]);
+        Near(v, fused.Gradients[2]);
+    }
+
     [Fact]
     public void Attention_of_some_slots_is_that_of_all_at_these_slots()
     {
@@ -261,6 +296,10 @@ public sealed class PackedTests
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 1, 2], 4), 2));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 1, 2, 4], 4), 2));
         Assert.Throws<TorchException>(() => Packed.Attention(table, table, table, Tensor.From([0L, 4], 2), Tensor.Arange(3), 2));
+        Assert.Throws<TorchException>(() => Packed.FullAttention(table, table, table, Tensor.From([0L, 3], 2), Tensor.From([0L, 4], 2), 2));
+        Assert.Throws<TorchException>(() => Packed.FullAttention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 5], 2), 2));
+        Assert.Throws<TorchException>(() => Packed.FullAttention(table, table, table, Tensor.From([0L, 4], 2), Tensor.From([0L, 2, 4], 3), 2));
+        Assert.Throws<TorchException>(() => Packed.FullAttention(table, table, table, Tensor.From([0L, 2, 4], 3), Tensor.From([0L, 4, 4], 3), 2));
     }
 
     private static Tensor Plain(int rows, int columns, int seed) => Tensor.From([.. Nd.Random([rows, columns], -1, 1, seed).Data.Select(x => (float)x)], rows, columns);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using StreamRec.Cli.Simulation;
 using StreamRec.Kafka.Publish;
+using StreamRec.Models.GenRecSeq2Seq;
 using StreamRec.Server;
 using StreamRec.Server.Http;
 
@@ -19,9 +20,10 @@ internal static class DemoCommand
     public static Command Create()
     {
         var seconds = new Option<int>("--seconds") { Description = "How long it runs, 10 or more.", DefaultValueFactory = _ => 100 };
-        var rate = new Option<double>("--rate") { Description = "Interactions a second.", DefaultValueFactory = _ => 500 };
+        var rate = new Option<double?>("--rate") { Description = "Interactions a second (default: 500; 30 with genrec-seq2seq, which writes its lists token by token)." };
+        var family = new Option<string>("--family") { Description = "The family that learns: recgpt or genrec-seq2seq.", DefaultValueFactory = _ => "recgpt" };
         var seed = new Option<int>("--seed") { Description = "The same seed gives the same shop.", DefaultValueFactory = _ => 1 };
-        var command = new Command("demo", "Watch it work: a simulated shop, from the first click to hot-swapped models.") { seconds, rate, seed };
+        var command = new Command("demo", "Watch it work: a simulated shop, from the first click to hot-swapped models.") { seconds, rate, family, seed };
         command.SetAction(async (result, cancellationToken) =>
         {
             if (result.GetValue(seconds) < 10)
@@ -29,6 +31,7 @@ internal static class DemoCommand
                 throw new ArgumentException($"--seconds is {result.GetValue(seconds)}; it must be 10 or more.");
             }
 
+            var text = result.GetValue(family) == GenRecFamily.FamilyName;
             // The demo starts from nothing each time, in a directory of its own, unless one is named.
             var scratch = Directory.CreateTempSubdirectory("streamrec-demo-");
             try
@@ -39,13 +42,16 @@ internal static class DemoCommand
                         new("Server:DataDirectory", scratch.FullName),
                         new("Server:HttpPort", "0"),
                         new("Server:PrequentialWindow", "3000"),
+                        new("Training:Family", result.GetValue(family)),
+                        new("Training:Recipe", text ? WriteTextRecipe(scratch) : null),
                         new("Training:EveryInteractions", "6000"),
                         new("Training:Every", "00:00:20"),
+                        new("Training:MinInteractions", text ? "300" : "1000"),
                         new("Training:Budget", "00:00:12"),
                         new("Training:MaxEpochs", "12"),
                     ]);
                 return await RunAsync(
-                    result, options, TimeSpan.FromSeconds(result.GetValue(seconds)), result.GetValue(rate), result.GetValue(seed), cancellationToken);
+                    result, options, TimeSpan.FromSeconds(result.GetValue(seconds)), result.GetValue(rate) ?? (text ? 30 : 500), result.GetValue(seed), cancellationToken);
             }
             finally
             {
@@ -53,6 +59,21 @@ internal static class DemoCommand
             }
         });
         return command;
+    }
+
+    // Small enough to learn something in seconds on a CPU; one stage, because a first model makes the recipe's first one only.
+    private static string WriteTextRecipe(DirectoryInfo scratch)
+    {
+        var path = Path.Combine(scratch.FullName, "recipe.json");
+        File.WriteAllText(path, """
+            {
+              "family": "genrec-seq2seq",
+              "model": { "hidden": 64, "encoderLayers": 1, "decoderLayers": 1, "heads": 2, "feedForward": 128, "idScale": 1 },
+              "text": { "user": false },
+              "stages": [{ "texts": 4, "learningRate": 0.003, "warmUpSteps": 20, "decay": "none" }]
+            }
+            """);
+        return path;
     }
 
     private static async Task<int> RunAsync(

@@ -40,10 +40,10 @@ internal static class TrainCommand
             using var logs = Settings.Logs(result);
             TorchRuntime.SetThreads(result.GetValue(threads));
             await using var data = await OfflineData.OpenAsync(options, JournalAccess.Shared, logs, cancellationToken);
-            var family = Pipeline.Families.First(f => f.Name == options.Training.Family);
             var overrides = new StageOverride(result.GetValue(epochs), result.GetValue(patience), result.GetValue(batch));
             var json = Pipeline.ReadRecipe(result.GetValue(recipe) ?? options.Training.Recipe);
-            var state = StateOf(options, json, overrides, result.GetValue(seed));
+            var family = Pipeline.FamilyOf(json, options.Training);
+            var state = StateOf(options, family, json, overrides, result.GetValue(seed));
             if (result.GetValue(restart) && Directory.Exists(state))
             {
                 Directory.Delete(state, recursive: true);
@@ -70,9 +70,9 @@ internal static class TrainCommand
     }
 
     // One directory for each way to train, so that trying another way does not cost an interrupted run.
-    private static string StateOf(StreamRecOptions options, JsonElement recipe, StageOverride overrides, int seed)
+    private static string StateOf(StreamRecOptions options, IModelFamily family, JsonElement recipe, StageOverride overrides, int seed)
     {
-        var text = $"{options.Training.Family} {overrides} {seed} {(recipe.ValueKind == JsonValueKind.Undefined ? "" : recipe.GetRawText())}";
+        var text = $"{family.Name} {overrides} {seed} {(recipe.ValueKind == JsonValueKind.Undefined ? "" : recipe.GetRawText())}";
         return Path.Combine(options.Server.DataDirectory, "training", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..12]);
     }
 

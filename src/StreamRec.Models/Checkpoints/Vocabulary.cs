@@ -25,6 +25,12 @@ public sealed class Vocabulary
         }
     }
 
+    /// <summary>A parent's ids in its rows, then those that it does not have.</summary>
+    /// <param name="parent">Null where there is none.</param>
+    /// <param name="ids">Distinct.</param>
+    public static Vocabulary Grow(Vocabulary? parent, IEnumerable<string> ids) =>
+        parent is null ? new Vocabulary([.. ids]) : new Vocabulary([.. parent.Ids, .. ids.Where(id => parent.RowOf(id) == 0)]);
+
     /// <summary>Ids in row order.</summary>
     public IReadOnlyList<string> Ids { get; }
 

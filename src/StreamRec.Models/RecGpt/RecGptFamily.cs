@@ -53,7 +53,7 @@ public sealed class RecGptFamily : IModelFamily
         }
 
         // All of a parent's items stay. Of its users only those that the journal still has: whoever was forgotten is in no later checkpoint.
-        var items = Grow(parentItems, vocabulary.Items.Select(number => context.Catalogue[number].Id));
+        var items = Vocabulary.Grow(parentItems, vocabulary.Items.Select(number => context.Catalogue[number].Id));
         var users = new Vocabulary([.. vocabulary.Users]);
         using var random = TorchRandom.Enter(seed);
         var network = new RecGptEnsemble(settings.Model, items.Rows, users.Rows);
@@ -113,7 +113,7 @@ public sealed class RecGptFamily : IModelFamily
         var model = new RecGptModel(version, recipe, items, users, new RecGptEnsemble(recipe.Model, items.Rows, users.Rows), context);
         try
         {
-            LoadWeights(model.Ensemble, file);
+            CheckpointWeights.Load(model.Ensemble.StateDict(), file, WeightsFile);
             model.Ensemble.Train(false);
             GoldenInputs.Prove(manifest.Golden, items, Rank(model, items, users));
             return model;
@@ -159,38 +159,6 @@ public sealed class RecGptFamily : IModelFamily
         }
     }
 
-    private static void LoadWeights(RecGptEnsemble network, SafeTensorsFile file)
-    {
-        var parameters = network.StateDict();
-        var missing = parameters.Keys.Except(file.Names).Order().ToList();
-        var unknown = file.Names.Except(parameters.Keys).Order().ToList();
-        if (missing.Count > 0 || unknown.Count > 0)
-        {
-            throw new CheckpointRejectedException(
-                $"{WeightsFile} lacks [{string.Join(", ", missing)}] and has unknown [{string.Join(", ", unknown)}]");
-        }
-
-        using var noGrad = NoGrad.Enter();
-        foreach (var (name, parameter) in parameters)
-        {
-            using var scope = TensorScope.Enter();
-            var (dtype, shape) = (file.Entry(name).Dtype, file.Entry(name).Shape);
-            if (dtype != ScalarType.Float32 || !shape.SequenceEqual(parameter.Shape))
-            {
-                throw new CheckpointRejectedException(
-                    $"{name} is {dtype} [{string.Join(", ", shape)}]; expected Float32 [{string.Join(", ", parameter.Shape)}]");
-            }
-
-            var value = file.Read(name);
-            if (!value.IsFinite().All().Item<bool>())
-            {
-                throw new CheckpointRejectedException($"{name} holds a value that is not finite");
-            }
-
-            parameter.CopyFrom_(value);
-        }
-    }
-
     private static void Inherit(RecGptEnsemble network, string path, Vocabulary users, Vocabulary parentUsers)
     {
         using var file = SafeTensorsFile.Open(path);
@@ -218,30 +186,12 @@ public sealed class RecGptFamily : IModelFamily
 
             if (isUsers)
             {
-                InheritUsers(parameter, value, users, parentUsers);
+                CheckpointWeights.InheritRows(parameter, value, users, parentUsers);
             }
             else
             {
                 parameter.Narrow(0, 0, value.Size(0)).CopyFrom_(value);
             }
         }
-    }
-
-    // The cold user and every user known to both, row by row id.
-    private static void InheritUsers(Tensor table, Tensor parentTable, Vocabulary users, Vocabulary parentUsers)
-    {
-        long[] rows = [0, .. users.Ids.Where(id => parentUsers.RowOf(id) != 0).Select(id => (long)users.RowOf(id))];
-        long[] parentRows = [0, .. users.Ids.Select(id => (long)parentUsers.RowOf(id)).Where(row => row != 0)];
-        table.IndexCopy_(0, Tensor.From<long>(rows, rows.Length), parentTable.IndexSelect(0, Tensor.From<long>(parentRows, parentRows.Length)));
-    }
-
-    private static Vocabulary Grow(Vocabulary? parent, IEnumerable<string> ids)
-    {
-        if (parent is null)
-        {
-            return new Vocabulary([.. ids]);
-        }
-
-        return new Vocabulary([.. parent.Ids, .. ids.Where(id => parent.RowOf(id) == 0)]);
     }
 }

@@ -28,19 +28,6 @@ public enum RecGptTargets
     Prefixes,
 }
 
-/// <summary>How Adam's step size falls over a stage.</summary>
-public enum LearningRateDecay
-{
-    /// <summary>It stays.</summary>
-    None,
-
-    /// <summary>By the same amount each step.</summary>
-    Linear,
-
-    /// <summary>As half a cosine.</summary>
-    Cosine,
-}
-
 /// <summary>One stage of a recipe.</summary>
 public sealed record RecGptStage
 {

@@ -133,7 +133,7 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
 
         _average?.Leave();
         var loss = Ensemble.Members.Zip(_losses, (member, loss) => Backward(member, loss, windows)).Average();
-        _optimizer.LearningRate = Stage.LearningRate * Schedule(_stageSteps++);
+        _optimizer.LearningRate = Stage.LearningRate * Stage.Decay.Factor(_stageSteps++, Stage.WarmUpSteps, PlannedSteps());
         _optimizer.Step();
         _optimizer.ZeroGrad();
         _average?.Update();
@@ -363,23 +363,8 @@ internal sealed class RecGptTraining : RecGptModel, ITrainableModel
         return objective.Backward(hidden, targets[predicted], member.ItemTable, _random, Refused(windows));
     }
 
-    /// <summary>Factor of the step size in a step of the stage, counted from 0.</summary>
-    private double Schedule(long step)
-    {
-        if (step < Stage.WarmUpSteps)
-        {
-            return (step + 1.0) / Stage.WarmUpSteps;
-        }
-
-        var steps = Math.Max(1.0, (double)Stage.Epochs * ((Users.Rows - 2 + Stage.BatchSize) / Stage.BatchSize) - Stage.WarmUpSteps);
-        var share = Math.Min(1, (step - Stage.WarmUpSteps) / steps);
-        return Stage.Decay switch
-        {
-            LearningRateDecay.Linear => 1 - share,
-            LearningRateDecay.Cosine => (1 + Math.Cos(Math.PI * share)) / 2,
-            _ => 1,
-        };
-    }
+    // Steps of the stage when it makes all its epochs.
+    private double PlannedSteps() => (double)Stage.Epochs * ((Users.Rows - 2 + Stage.BatchSize) / Stage.BatchSize);
 
     // For each predicted position the newest item that was shown there and not taken, 0 = none; empty when there are none at all.
     private static int[] Refused(TrainingWindow[] windows) =>

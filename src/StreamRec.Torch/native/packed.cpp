@@ -32,8 +32,8 @@ void in_blocks(int64_t count, const Work& work)
     });
 }
 
-// ---- causal softmax attention: one sequence and head; rows of q, k, v are `stride` apart, `width` floats each;
-// ---- query s stands at slot slots[s] and sees the keys up to it
+// ---- softmax attention: one sequence and head; rows of q, k, v are `stride` apart, `width` floats each;
+// ---- query s sees the first seen[s] keys
 
 template <int Width>
 SR_INLINE float dot(const float* a, const float* b, int width)
@@ -58,8 +58,7 @@ SR_INLINE void add_scaled(float* to, const float* from, float factor, int width)
 struct Head
 {
     int64_t queries, stride;
-    const int64_t* slots;
-    int64_t begin;         // the sequence's first slot
+    const int64_t* seen;
     int width;
     float scale;
     const float *q, *k, *v;
@@ -74,17 +73,17 @@ SR_INLINE void attend(const Head& h, const sr::Dropout& dropout, float* out)
     int64_t start = 0;
     for (int64_t s = 0; s < h.queries; s++)
     {
-        const int64_t i = h.slots[s] - h.begin;
+        const int64_t seen = h.seen[s];
         float* w = h.weights + start;
         float top = -INFINITY;
-        for (int64_t j = 0; j <= i; j++)
+        for (int64_t j = 0; j < seen; j++)
         {
             w[j] = h.scale * dot<Width>(h.q + s * h.stride, h.k + j * h.stride, n);
             top = w[j] > top ? w[j] : top;
         }
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j <= i; j++)
+        for (int64_t j = 0; j < seen; j++)
         {
             w[j] = sr::exp_of(w[j] - top);
             sum += w[j];
@@ -93,13 +92,13 @@ SR_INLINE void attend(const Head& h, const sr::Dropout& dropout, float* out)
         for (int c = 0; c < n; c++)
             o[c] = 0;
         const float factor = 1 / sum;
-        for (int64_t j = 0; j <= i; j++)
+        for (int64_t j = 0; j < seen; j++)
         {
             w[j] *= factor;
             const float kept = dropout.threshold == 0 ? w[j] : w[j] * dropout(h.first_weight + static_cast<uint32_t>(start + j));
             add_scaled<Width>(o, h.v + j * h.stride, kept, n);
         }
-        start += i + 1;
+        start += seen;
     }
 }
 
@@ -111,24 +110,24 @@ SR_INLINE void attend_backward(
     int64_t start = 0;
     for (int64_t s = 0; s < h.queries; s++)
     {
-        const int64_t i = h.slots[s] - h.begin;
+        const int64_t seen = h.seen[s];
         const float* w = h.weights + start;
         const float* g = gradient + s * h.stride;
         float mean = 0;
-        for (int64_t j = 0; j <= i; j++)
+        for (int64_t j = 0; j < seen; j++)
         {
             const float kept = dropout.threshold == 0 ? 1.0f : dropout(h.first_weight + static_cast<uint32_t>(start + j));
             scratch[j] = kept * dot<Width>(g, h.v + j * h.stride, n);
             mean += w[j] * scratch[j];
             add_scaled<Width>(dv + j * h.stride, g, kept * w[j], n);
         }
-        for (int64_t j = 0; j <= i; j++)
+        for (int64_t j = 0; j < seen; j++)
         {
             const float ds = h.scale * w[j] * (scratch[j] - mean);
             add_scaled<Width>(dq + s * h.stride, h.k + j * h.stride, ds, n);
             add_scaled<Width>(dk + j * h.stride, h.q + s * h.stride, ds, n);
         }
-        start += i + 1;
+        start += seen;
     }
 }
 
@@ -153,41 +152,82 @@ SR_VECTORISED void attend_head_backward(
     SR_BY_WIDTH(attend_backward, h.width, h, dropout, gradient, dq, dk, dv, scratch)
 }
 
-// Where each sequence's queries begin, and its weights: as many for each head as its queries see keys.
-struct Starts
+// Whose keys a query sees, and how many of them.
+struct Queries
 {
-    std::vector<int64_t> queries, weights;
+    at::Tensor offsets; // int64 [B + 1]: where the queries of each sequence begin
+    at::Tensor seen;    // int64 [M]
 };
 
-Starts starts_of(const at::Tensor& offsets, const at::Tensor& slots, int64_t rows)
+void check_offsets(const at::Tensor& offsets, const char* name, int64_t rows)
 {
+    check(offsets, name, at::kLong);
+    const auto* o = offsets.data_ptr<int64_t>();
+    const auto count = offsets.numel() - 1;
+    TORCH_CHECK(count >= 0 && o[0] == 0 && o[count] == rows, name, " must begin with 0 and end with the number of rows, ", rows);
+    for (int64_t b = 0; b < count; b++)
+        TORCH_CHECK(o[b + 1] >= o[b], name, " must not fall");
+}
+
+// Queries that stand at slots among the keys and see them up to there.
+Queries causal(const at::Tensor& offsets, const at::Tensor& slots, int64_t rows)
+{
+    check_offsets(offsets, "offsets", rows), check(slots, "slots", at::kLong);
+    Queries queries{at::zeros_like(offsets), at::empty_like(slots)};
     const auto* o = offsets.data_ptr<int64_t>();
     const auto* slot = slots.data_ptr<int64_t>();
-    const auto count = offsets.numel() - 1;
-    TORCH_CHECK(count >= 0 && o[0] == 0 && o[count] == rows, "offsets must begin with 0 and end with the number of rows, ", rows);
-    Starts starts{std::vector<int64_t>(static_cast<size_t>(count) + 1), std::vector<int64_t>(static_cast<size_t>(count) + 1)};
     int64_t query = 0;
-    for (int64_t b = 0; b < count; b++)
+    for (int64_t b = 0; b < offsets.numel() - 1; b++)
     {
-        TORCH_CHECK(o[b + 1] >= o[b], "offsets must not fall");
-        int64_t seen = 0;
         for (; query < slots.numel() && slot[query] < o[b + 1]; query++)
         {
             TORCH_CHECK(slot[query] >= (query == 0 ? 0 : slot[query - 1] + 1), "slots must rise from 0; one is ", slot[query]);
-            seen += slot[query] - o[b] + 1;
+            queries.seen.data_ptr<int64_t>()[query] = slot[query] - o[b] + 1;
         }
-        starts.queries[b + 1] = query;
-        starts.weights[b + 1] = starts.weights[b] + seen;
+        queries.offsets.data_ptr<int64_t>()[b + 1] = query;
     }
     TORCH_CHECK(query == slots.numel(), "slots must be less than the number of rows, ", rows, "; one is ", slot[query]);
+    return queries;
+}
+
+// Queries that see all keys of their sequence.
+Queries full(const at::Tensor& query_offsets, const at::Tensor& offsets, int64_t queries, int64_t rows)
+{
+    check_offsets(query_offsets, "query offsets", queries), check_offsets(offsets, "offsets", rows);
+    TORCH_CHECK(query_offsets.numel() == offsets.numel(), "queries are of ", query_offsets.numel() - 1, " sequences, keys of ",
+        offsets.numel() - 1);
+    Queries result{query_offsets, at::empty({queries}, offsets.options())};
+    const auto* q = query_offsets.data_ptr<int64_t>();
+    const auto* o = offsets.data_ptr<int64_t>();
+    for (int64_t b = 0; b < offsets.numel() - 1; b++)
+    {
+        TORCH_CHECK(q[b + 1] == q[b] || o[b + 1] > o[b], "sequence ", b, " has queries and no keys");
+        std::fill(result.seen.data_ptr<int64_t>() + q[b], result.seen.data_ptr<int64_t>() + q[b + 1], o[b + 1] - o[b]);
+    }
+    return result;
+}
+
+// For each sequence where its weights begin for one head: as many as its queries see keys.
+std::vector<int64_t> weights_of(const Queries& queries)
+{
+    const auto count = queries.offsets.numel() - 1;
+    const auto* q = queries.offsets.data_ptr<int64_t>();
+    std::vector<int64_t> starts(static_cast<size_t>(count) + 1);
+    for (int64_t b = 0; b < count; b++)
+    {
+        starts[b + 1] = starts[b];
+        for (auto s = q[b]; s < q[b + 1]; s++)
+            starts[b + 1] += queries.seen.data_ptr<int64_t>()[s];
+    }
     return starts;
 }
 
 template <class Work>
-void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& offsets, const at::Tensor& slots,
+void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& offsets, const Queries& queries,
     const at::Tensor& weights, int64_t heads, const Work& work)
 {
-    const auto starts = starts_of(offsets, slots, k.size(0));
+    const auto starts = weights_of(queries);
+    const auto* first = queries.offsets.data_ptr<int64_t>();
     const auto* o = offsets.data_ptr<int64_t>();
     const auto d = q.size(1);
     in_blocks(offsets.numel() - 1, [&](int64_t, int64_t begin, int64_t end) {
@@ -195,20 +235,19 @@ void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, co
             for (int64_t head = 0; head < heads; head++)
             {
                 Head h;
-                h.queries = starts.queries[b + 1] - starts.queries[b];
+                h.queries = first[b + 1] - first[b];
                 h.stride = d;
-                h.slots = slots.data_ptr<int64_t>() + starts.queries[b];
-                h.begin = o[b];
+                h.seen = queries.seen.data_ptr<int64_t>() + first[b];
                 h.width = static_cast<int>(d / heads);
                 h.scale = 1 / std::sqrt(static_cast<float>(h.width));
-                const auto query = starts.queries[b] * d + head * h.width;
+                const auto query = first[b] * d + head * h.width;
                 const auto key = o[b] * d + head * h.width;
                 h.q = q.data_ptr<float>() + query;
                 h.k = k.data_ptr<float>() + key;
                 h.v = v.data_ptr<float>() + key;
-                const auto first = heads * starts.weights[b] + head * (starts.weights[b + 1] - starts.weights[b]);
-                h.weights = weights.data_ptr<float>() + first;
-                h.first_weight = static_cast<uint32_t>(first);
+                const auto weight = heads * starts[b] + head * (starts[b + 1] - starts[b]);
+                h.weights = weights.data_ptr<float>() + weight;
+                h.first_weight = static_cast<uint32_t>(weight);
                 work(h, query, key, o[b + 1] - o[b]);
             }
     });
@@ -217,18 +256,19 @@ void each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, co
 struct Attention : torch::autograd::Function<Attention>
 {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-        const at::Tensor& offsets, const at::Tensor& slots, int64_t heads, double p, int64_t seed)
+        const at::Tensor& offsets, const at::Tensor& query_offsets, const at::Tensor& seen, int64_t heads, double p, int64_t seed)
     {
-        check(q, "q"), check(k, "k"), check(v, "v"), check(offsets, "offsets", at::kLong), check(slots, "slots", at::kLong);
+        check(q, "q"), check(k, "k"), check(v, "v");
         TORCH_CHECK(k.dim() == 2 && k.sizes() == v.sizes(), "k and v must have one shape [N, d]");
-        TORCH_CHECK(q.dim() == 2 && q.size(1) == k.size(1) && q.size(0) == slots.numel(), "q must be [M, d] with a slot for each row");
+        TORCH_CHECK(q.dim() == 2 && q.size(1) == k.size(1) && q.size(0) == seen.numel(), "q must be [M, d] with a slot for each row");
         TORCH_CHECK(heads > 0 && q.size(1) % heads == 0, "d = ", q.size(1), " must be a multiple of heads = ", heads);
-        const auto weights = at::empty({heads * starts_of(offsets, slots, k.size(0)).weights.back()}, q.options());
+        const Queries queries{query_offsets, seen};
+        const auto weights = at::empty({heads * weights_of(queries).back()}, q.options());
         auto out = at::empty_like(q);
         const sr::Dropout dropout(p, seed);
-        each_head(q, k, v, offsets, slots, weights, heads,
+        each_head(q, k, v, offsets, queries, weights, heads,
             [&](const Head& h, int64_t query, int64_t, int64_t) { attend_head(h, dropout, out.data_ptr<float>() + query); });
-        context->save_for_backward({q, k, v, offsets, slots, weights});
+        context->save_for_backward({q, k, v, offsets, query_offsets, seen, weights});
         context->saved_data["heads"] = heads;
         context->saved_data["p"] = p;
         context->saved_data["seed"] = seed;
@@ -244,14 +284,14 @@ struct Attention : torch::autograd::Function<Attention>
         auto dq = at::zeros_like(saved[0]);
         auto dk = at::zeros_like(saved[1]);
         auto dv = at::zeros_like(saved[1]);
-        each_head(saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], heads,
+        each_head(saved[0], saved[1], saved[2], saved[3], Queries{saved[4], saved[5]}, saved[6], heads,
             [&](const Head& h, int64_t query, int64_t key, int64_t length) {
                 thread_local std::vector<float> scratch;
                 scratch.resize(std::max(scratch.size(), static_cast<size_t>(length)));
                 attend_head_backward(h, dropout, g.data_ptr<float>() + query, dq.data_ptr<float>() + query, dk.data_ptr<float>() + key,
                     dv.data_ptr<float>() + key, scratch.data());
             });
-        return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+        return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
@@ -423,7 +463,17 @@ void check_tables(const Handle* tables, int32_t count, const at::Tensor& indices
 
 SR_FUNCTION(packed_attention,
     (Handle q, Handle k, Handle v, Handle offsets, Handle slots, int64_t heads, double p, int64_t seed, Handle* result),
-    { *result = own(Attention::apply(*q, *k, *v, *offsets, *slots, heads, p, seed)); })
+    {
+        const auto queries = causal(*offsets, *slots, k->size(0));
+        *result = own(Attention::apply(*q, *k, *v, *offsets, queries.offsets, queries.seen, heads, p, seed));
+    })
+
+SR_FUNCTION(packed_full_attention,
+    (Handle q, Handle k, Handle v, Handle query_offsets, Handle offsets, int64_t heads, double p, int64_t seed, Handle* result),
+    {
+        const auto queries = full(*query_offsets, *offsets, q->size(0), k->size(0));
+        *result = own(Attention::apply(*q, *k, *v, *offsets, queries.offsets, queries.seen, heads, p, seed));
+    })
 
 SR_FUNCTION(residual_norm, (Handle x, Handle y, Handle weight, Handle bias, double eps, double p, int64_t seed, Handle* result),
     { *result = own(ResidualNorm::apply(*x, *y, *weight, *bias, eps, p, seed)); })
