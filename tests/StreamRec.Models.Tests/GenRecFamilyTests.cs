@@ -1,6 +1,7 @@
 using System.Text.Json;
 using StreamRec.Domain;
 using StreamRec.Models.GenRecSeq2Seq;
+using StreamRec.Models.Text;
 using static StreamRec.Models.Tests.GenRecWorld;
 
 namespace StreamRec.Models.Tests;
@@ -146,6 +147,51 @@ public sealed class GenRecFamilyTests : IDisposable
         Assert.Equal(before.User("user-5"), after.User("user-5"));
         Assert.Equal(Ask(parent, "user-5", [1, 2, 3])[0].Item, Ask(child, "user-5", [1, 2, 3])[0].Item);
         Assert.Contains(child.Recommend([new ModelQuery("newcomer", new[] { 22 }, default, 30)])[0], item => item.Item == 24);
+    }
+
+    [Fact]
+    public void A_backbone_gives_weights_and_tokens_that_go_into_the_checkpoint_and_on_to_children()
+    {
+        var backbone = Directory.CreateTempSubdirectory("streamrec-backbone-");
+        try
+        {
+            var tokenizer = ByteLevelBpeTrainer.Train(["item_1 item_2 user_3"], 280, ByteLevelBpeSettings.Bart, minCount: 1);
+            tokenizer.Save(backbone.FullName);
+            using var bart = new Bart(new BartConfig
+            {
+                Hidden = 16,
+                EncoderLayers = 1,
+                DecoderLayers = 1,
+                EncoderHeads = 2,
+                DecoderHeads = 2,
+                EncoderFeedForward = 32,
+                DecoderFeedForward = 32,
+                MaxPositions = 64,
+                Vocabulary = tokenizer.VocabularySize + 3,
+            });
+            BartFiles.Save(bart, backbone.FullName);
+            var recipe = JsonSerializer.Deserialize<JsonElement>(
+                $$"""{"backbone":{{JsonSerializer.Serialize(backbone.FullName)}},"model":{"maxItems":6},"stages":[{"learningRate":0.01}],"evidence":{"weight":0} }""");
+            using var trained = _world.Create(recipe);
+            Assert.True(((GenRecTraining)trained).Network.Bart.StateDict()["model.shared.weight"].Eq(bart.StateDict()["model.shared.weight"]).All().Item<bool>());
+            Assert.Equal("user_", ((GenRecTraining)trained).Words.Decode(((GenRecTraining)trained).Words.User("user-1")).Trim()[..5]);
+            trained.TrainStep(_world.Histories);
+            var manifest = _world.Save(trained);
+
+            // Neither a checkpoint nor its child needs the directory again.
+            backbone.Delete(recursive: true);
+            using var loaded = _world.Family.Load(_world.Path, manifest, _world.Context);
+            Assert.Equal(Ask(trained, "user-1", [1, 2, 3]), Ask(loaded, "user-1", [1, 2, 3]));
+            using var child = _world.Create(recipe, new ParentCheckpoint(_world.Path, manifest.Config));
+            Assert.Equal(Ask(trained, "user-1", [1, 2, 3]), Ask(child, "user-1", [1, 2, 3]));
+        }
+        finally
+        {
+            if (Directory.Exists(backbone.FullName))
+            {
+                backbone.Delete(recursive: true);
+            }
+        }
     }
 
     [Fact]

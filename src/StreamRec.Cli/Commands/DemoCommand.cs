@@ -20,7 +20,7 @@ internal static class DemoCommand
     public static Command Create()
     {
         var seconds = new Option<int>("--seconds") { Description = "How long it runs, 10 or more.", DefaultValueFactory = _ => 100 };
-        var rate = new Option<double?>("--rate") { Description = "Interactions a second (default: 500; 30 with genrec-seq2seq, which writes its lists token by token)." };
+        var rate = new Option<double?>("--rate") { Description = "Interactions a second (default: 500; 200 with genrec-seq2seq, which writes its lists token by token)." };
         var family = new Option<string>("--family") { Description = "The family that learns: recgpt or genrec-seq2seq.", DefaultValueFactory = _ => "recgpt" };
         var seed = new Option<int>("--seed") { Description = "The same seed gives the same shop.", DefaultValueFactory = _ => 1 };
         var command = new Command("demo", "Watch it work: a simulated shop, from the first click to hot-swapped models.") { seconds, rate, family, seed };
@@ -46,12 +46,11 @@ internal static class DemoCommand
                         new("Training:Recipe", text ? WriteTextRecipe(scratch) : null),
                         new("Training:EveryInteractions", "6000"),
                         new("Training:Every", "00:00:20"),
-                        new("Training:MinInteractions", text ? "300" : "1000"),
                         new("Training:Budget", "00:00:12"),
                         new("Training:MaxEpochs", "12"),
                     ]);
                 return await RunAsync(
-                    result, options, TimeSpan.FromSeconds(result.GetValue(seconds)), result.GetValue(rate) ?? (text ? 30 : 500), result.GetValue(seed), cancellationToken);
+                    result, options, TimeSpan.FromSeconds(result.GetValue(seconds)), result.GetValue(rate) ?? (text ? 200 : 500), result.GetValue(seed), cancellationToken);
             }
             finally
             {
