@@ -29,6 +29,10 @@ public sealed class IngestedInteractions
 {
     private const int SmallestText = 256;
 
+    // Few are kept: when many batches wait, the rest is the collector's.
+    private static readonly ArrayPool<IngestedInteraction> RecordArrays = ArrayPool<IngestedInteraction>.Create(1 << 14, maxArraysPerBucket: 4);
+    private static readonly ArrayPool<byte> TextArrays = ArrayPool<byte>.Create(1 << 20, maxArraysPerBucket: 4);
+
     private IngestedInteraction[] _records;
     private byte[] _text = [];
     private int _textLength;
@@ -36,7 +40,7 @@ public sealed class IngestedInteractions
     /// <param name="capacity">Interactions that there will be, as far as known.</param>
     public IngestedInteractions(int capacity = 0)
     {
-        _records = capacity > 0 ? ArrayPool<IngestedInteraction>.Shared.Rent(capacity) : [];
+        _records = capacity > 0 ? RecordArrays.Rent(capacity) : [];
     }
 
     /// <summary>How many there are.</summary>
@@ -67,7 +71,7 @@ public sealed class IngestedInteractions
     {
         if (Count == _records.Length)
         {
-            Grow(ref _records, Count, 16);
+            Grow(RecordArrays, ref _records, Count, 16);
         }
 
         var start = _textLength;
@@ -75,7 +79,7 @@ public sealed class IngestedInteractions
         if (_textLength > _text.Length)
         {
             // What is to come is as long as what was.
-            Grow(ref _text, start, Math.Max(SmallestText, Math.Max(_textLength, start / Math.Max(1, Count) * _records.Length)));
+            Grow(TextArrays, ref _text, start, Math.Max(SmallestText, Math.Max(_textLength, start / Math.Max(1, Count) * _records.Length)));
         }
 
         userId.CopyTo(_text.AsSpan(start));
@@ -101,25 +105,25 @@ public sealed class IngestedInteractions
     /// <summary>Gives the buffers back: there is nothing in here then.</summary>
     public void Release()
     {
-        Return(ref _records);
-        Return(ref _text);
+        Return(RecordArrays, ref _records);
+        Return(TextArrays, ref _text);
         (Count, _textLength) = (0, 0);
     }
 
-    private static void Grow<T>(ref T[] buffer, int used, int least)
+    private static void Grow<T>(ArrayPool<T> arrays, ref T[] buffer, int used, int least)
     {
-        var grown = ArrayPool<T>.Shared.Rent(Math.Max(least, 2 * buffer.Length));
+        var grown = arrays.Rent(Math.Max(least, 2 * buffer.Length));
         buffer.AsSpan(0, used).CopyTo(grown);
-        Return(ref buffer);
+        Return(arrays, ref buffer);
         buffer = grown;
     }
 
-    private static void Return<T>(ref T[] buffer)
+    private static void Return<T>(ArrayPool<T> arrays, ref T[] buffer)
     {
         // Event ids in a buffer that nobody uses would stay in memory with it.
         if (buffer.Length > 0)
         {
-            ArrayPool<T>.Shared.Return(buffer, clearArray: System.Runtime.CompilerServices.RuntimeHelpers.IsReferenceOrContainsReferences<T>());
+            arrays.Return(buffer, clearArray: System.Runtime.CompilerServices.RuntimeHelpers.IsReferenceOrContainsReferences<T>());
         }
 
         buffer = [];

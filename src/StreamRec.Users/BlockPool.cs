@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace StreamRec.Users;
 
-/// <summary>Memory in blocks of 4-byte words, without an object for each: pages of 8 KiB, each cut into blocks of one size.</summary>
+/// <summary>Memory in blocks of 4-byte words, without an object for each: pages of 16 KiB, each cut into blocks of one size.</summary>
 /// <remarks>
 /// A block of n words has room for up to 12.5 % more above 32 words, and for up to 3 words more below. A page whose blocks are all free is cut
 /// anew for another size, so users who grow together leave no holes behind. Pages are kept for reuse; a large block has one of its own, which goes
@@ -15,7 +15,7 @@ internal sealed class BlockPool
     /// <summary>Instead of a block: there is none.</summary>
     public const int None = -1;
 
-    private const int PageBits = 11;
+    private const int PageBits = 12;
     private const int PageWords = 1 << PageBits;
 
     // A larger one has a page of its own, of just its size.

@@ -27,7 +27,7 @@ internal enum Residency : byte
 /// </remarks>
 internal sealed class ResidentUsers
 {
-    private const int RowBits = 8;
+    private const int RowBits = 10;
     private const int RowsPerPage = 1 << RowBits;
 
     private readonly BlockPool _blocks = new();

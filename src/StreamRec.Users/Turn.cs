@@ -67,9 +67,6 @@ internal sealed class Turn
     /// <summary>The append; completed at once where the turn moves no position.</summary>
     public Task<long> Commit { get; set; } = null!;
 
-    /// <summary>Bytes of the arrays, about.</summary>
-    public long Size => (12L * _slots.Length) + (4L * _histories.Length) + (160L * _users.Length) + (48L * Entries.Capacity);
-
     /// <summary>Makes room for so many records, whose users are at most as many.</summary>
     public void Begin(int records)
     {
@@ -170,20 +167,30 @@ internal struct TouchedUser
 }
 
 /// <summary>Turns that are not in use, for the arrays that they have.</summary>
-/// <remarks>Few and of ordinary size: when many turns wait for their commits, the rest is the collector's. Threading: from any thread.</remarks>
+/// <remarks>
+/// Few: when many turns wait for their commits, the rest is the collector's. Those kept are the collector's, too, when it looks at everything: a node
+/// that has become quiet does not hold on to them. Threading: from any thread.
+/// </remarks>
 internal sealed class TurnPool
 {
     private const int MostKept = 8;
-    private const long LargestKept = 4 << 20;
 
-    private readonly Stack<Turn> _turns = new(MostKept);
+    private readonly Stack<WeakReference<Turn>> _turns = new(MostKept);
 
     public Turn Rent()
     {
         lock (_turns)
         {
-            return _turns.TryPop(out var turn) ? turn : new Turn();
+            while (_turns.TryPop(out var kept))
+            {
+                if (kept.TryGetTarget(out var turn))
+                {
+                    return turn;
+                }
+            }
         }
+
+        return new Turn();
     }
 
     public void Return(Turn turn)
@@ -191,9 +198,9 @@ internal sealed class TurnPool
         turn.Clear();
         lock (_turns)
         {
-            if (_turns.Count < MostKept && turn.Size <= LargestKept)
+            if (_turns.Count < MostKept)
             {
-                _turns.Push(turn);
+                _turns.Push(new WeakReference<Turn>(turn));
             }
         }
     }
