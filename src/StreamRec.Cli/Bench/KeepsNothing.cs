@@ -8,6 +8,10 @@ internal sealed class KeepsNothing : IJournal
 {
     private readonly Lock _gate = new();
     private long _position;
+    private long _interactions;
+
+    /// <summary>Interactions acknowledged.</summary>
+    public long Interactions => Interlocked.Read(ref _interactions);
 
     public Catalogue Catalogue { get; } = new();
 
@@ -34,8 +38,11 @@ internal sealed class KeepsNothing : IJournal
     public ValueTask<IReadOnlyList<SourcePartition>> UnfoldedSourcesAsync(CancellationToken cancellationToken) =>
         ValueTask.FromResult<IReadOnlyList<SourcePartition>>([]);
 
-    public ValueTask<long> AppendAsync(PartitionLease lease, Segment segment, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(Interlocked.Increment(ref _position));
+    public ValueTask<long> AppendAsync(PartitionLease lease, Segment segment, CancellationToken cancellationToken)
+    {
+        Interlocked.Add(ref _interactions, segment.Entries.Count);
+        return ValueTask.FromResult(Interlocked.Increment(ref _position));
+    }
 
     public ValueTask<IReadOnlyList<BehaviorSequence?>> LoadUsersAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken) =>
         ValueTask.FromResult<IReadOnlyList<BehaviorSequence?>>(new BehaviorSequence?[userIds.Count]);

@@ -12,11 +12,10 @@ namespace StreamRec.Cli.Bench;
 internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDisposable
 {
     private readonly ActorSystem _actors;
-    private readonly IJournal _journal;
-    private long _applied;
+    private readonly KeepsNothing _journal;
     private Exception? _failure;
 
-    public Stages(IJournal journal, int partitions, int residentUsers)
+    public Stages(KeepsNothing journal, int partitions, int residentUsers)
     {
         _actors = new ActorSystem(TimeProvider.System, (_, exception) => Fail(exception));
         var options = new UsersOptions { RecommendOn = RecommendOn.RequestsOnly, ResidentUsers = residentUsers };
@@ -32,8 +31,8 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
 
     public CompletedOffsets Completed { get; } = new();
 
-    /// <summary>Interactions applied, each counted when the journal has acknowledged it.</summary>
-    public long Applied => Interlocked.Read(ref _applied);
+    /// <summary>Interactions applied, those of a turn counted together when the journal has acknowledged it.</summary>
+    public long Applied => _journal.Interactions;
 
     /// <summary>Waits until so many are applied.</summary>
     public async Task AppliedAsync(long interactions, CancellationToken cancellationToken)
@@ -45,7 +44,8 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
                 throw _failure;
             }
 
-            await Task.Delay(5, cancellationToken);
+            // Seldom: looking is processor time of the process that is measured.
+            await Task.Delay(20, cancellationToken);
         }
     }
 
@@ -61,7 +61,9 @@ internal sealed class Stages : IInteractionObserver, IListRequests, IAsyncDispos
     }
 
     /// <inheritdoc/>
-    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore) => Interlocked.Increment(ref _applied);
+    public void Observed(ReadOnlySpan<byte> userId, SequenceEntry entry, ReadOnlySpan<SequenceEntry> historyBefore)
+    {
+    }
 
     /// <inheritdoc/>
     public ValueTask PostAsync(ListRequest request, CancellationToken cancellationToken) =>
