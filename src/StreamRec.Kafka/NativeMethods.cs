@@ -66,7 +66,6 @@ internal static partial class NativeMethods
 
     /// <summary>Not 0 when there are no headers.</summary>
     [LibraryImport(NativeKafka.Library, EntryPoint = "rd_kafka_message_headers")]
-    [SuppressGCTransition]
     internal static unsafe partial int MessageHeaders(Message* message, out nint headers);
 
     /// <summary>Not 0 when there are not so many headers.</summary>
